@@ -1,0 +1,9 @@
+"""Solving a model over a subject's events. How JAX is set up is decided here and nowhere else."""
+
+from pkpd.engine.cache import keep_compilations
+from pkpd.engine.devices import use_every_core
+from pkpd.engine.precision import require_double_precision
+
+require_double_precision()
+use_every_core()
+keep_compilations()

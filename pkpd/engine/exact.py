@@ -1,0 +1,123 @@
+"""Outputs of the linear block at any time, from the exact propagator: no solver, no step, no tolerance."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from pkpd.engine.propagator import apply, exponential
+from pkpd.engine.system import LinearSystem
+
+_Vector = tuple[Float[Array, "..."], ...]
+_Weights = dict[str, dict[int, Float[Array, "..."]]]
+
+
+def _read(weights: _Weights, readouts: Sequence[str], x: _Vector) -> Float[Array, "readout ..."]:
+    values = []
+    for readout in readouts:
+        terms = [weight * x[i] for i, weight in weights[readout].items()]
+        values.append(sum(terms[1:], terms[0]))
+    return jnp.stack(values)
+
+
+def enter(x: _Vector, jump: Float[Array, "compartment batch"], rate: Float[Array, "infused batch"]) -> _Vector:
+    """The states (amounts; rates of infusions; integrals) after what happens at the start of a segment."""
+    amounts = tuple(x[i] + jump[i] for i in range(jump.shape[0]))
+    rates = tuple(rate[i] for i in range(rate.shape[0]))
+    return amounts + rates + x[len(amounts) + len(rates) :]
+
+
+def segment_states(
+    system: LinearSystem,
+    durations: Float[Array, "kind batch"],
+    kind: Int[Array, " segment"],
+    jump: Float[Array, "segment compartment batch"],
+    rate: Float[Array, "segment infused batch"],
+) -> Float[Array, "segment state batch"]:
+    """The linear states right after the start of each segment, from empty compartments.
+
+    Segment s lasts `durations[kind[s]]` [h].
+    """
+    matrix = {key: jnp.broadcast_to(a[None, :], durations.shape) for key, a in system.matrix.items()}
+    steps = exponential(matrix, system.size, durations)
+    pattern = tuple(steps)
+    table = jnp.stack([steps[key] for key in pattern], axis=1)
+
+    def segment(x: _Vector, part: tuple[Array, Array, Array]) -> tuple[_Vector, Array]:
+        which, at_start, running = part
+        start = enter(x, at_start, running)
+        step = lax.dynamic_index_in_dim(table, which, keepdims=False)
+        return apply({key: step[e] for e, key in enumerate(pattern)}, start), jnp.stack(start)
+
+    empty = tuple(jnp.zeros_like(jump[0, 0]) for _ in range(system.size))
+    return lax.scan(segment, empty, (kind, jump, rate))[1]
+
+
+def exact_outputs(
+    system: LinearSystem,
+    readouts: Sequence[str],
+    start: Float[Array, "segment batch"],
+    states: Float[Array, "segment state batch"],
+    times: Float[Array, "time batch"],
+) -> Float[Array, "time readout batch"]:
+    """Readouts at arbitrary `times` [h]; at the moment of a dose, the value just before it."""
+    earlier = jnp.sum((start[None, :, :] < times[:, None, :]).astype(int), axis=1)
+    segment = jnp.maximum(earlier - 1, 0)
+    since = jnp.maximum(times - jnp.take_along_axis(start, segment, axis=0), 0.0)
+    x = tuple(jnp.take_along_axis(states[:, i, :], segment, axis=0) for i in range(system.size))
+    matrix = {key: jnp.broadcast_to(a[None, :], times.shape) for key, a in system.matrix.items()}
+    weights = {
+        name: {i: jnp.broadcast_to(w[None, :], times.shape) for i, w in parts.items()}
+        for name, parts in system.readouts.items()
+    }
+    moved = apply(exponential(matrix, system.size, since), x)
+    return jnp.moveaxis(_read(weights, readouts, moved), 0, 1)
+
+
+def exact_outputs_on_grid(
+    system: LinearSystem,
+    readouts: Sequence[str],
+    start: Float[Array, "segment batch"],
+    states: Float[Array, "segment state batch"],
+    times: Float[Array, " time"],
+) -> Float[Array, "time readout batch"]:
+    """Readouts at evenly spaced `times` [h] from the first segment's start on, common to the batch.
+
+    The same as `exact_outputs`, at one small product a time: within a segment x(t + step) = exp(A step) x(t).
+    """
+    count = times.shape[0]
+    step = (times[-1] - times[0]) / (count - 1)
+    stride = exponential(system.matrix, system.size, jnp.broadcast_to(step, start[0].shape))
+    ends = jnp.concatenate([start[1:], jnp.full_like(start[:1], jnp.inf)])
+
+    # A segment's first row is later than its start: at the moment of a dose a row shows the value before it.
+    firsts = jnp.searchsorted(times, start, side="right").at[0].set(0)
+    lasts = jnp.searchsorted(times, ends, side="right") - 1
+    rows = jnp.zeros((count, len(readouts), start.shape[1]))
+
+    def segment(rows: Array, part: tuple[Array, Array, Array, Array]) -> tuple[Array, None]:
+        begin, state, first, last = part
+        at_first = times[jnp.minimum(first, count - 1)] - begin
+        moved = apply(
+            exponential(system.matrix, system.size, jnp.maximum(at_first, 0.0)),
+            tuple(state[i] for i in range(system.size)),
+        )
+        stop = jnp.max(last)
+
+        def unfinished(carry: tuple[Array, Array, _Vector]) -> Array:
+            return carry[0] <= stop
+
+        def row(carry: tuple[Array, Array, _Vector]) -> tuple[Array, Array, _Vector]:
+            k, rows, x = carry
+            here = tuple(jnp.where(k == first, new, old) for new, old in zip(moved, x, strict=True))
+            mine = (k >= first) & (k <= last)
+            before = lax.dynamic_index_in_dim(rows, k, keepdims=False)
+            now = jnp.where(mine[None, :], _read(system.readouts, readouts, here), before)
+            return k + 1, lax.dynamic_update_index_in_dim(rows, now, k, 0), apply(stride, here)
+
+        has_rows = jnp.where(first <= last, first, count)
+        _, rows, _ = lax.while_loop(unfinished, row, (jnp.min(has_rows), rows, moved))
+        return rows, None
+
+    return lax.scan(segment, rows, (start, states, firsts, lasts))[0]

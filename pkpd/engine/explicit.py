@@ -1,0 +1,76 @@
+"""Explicit Runge-Kutta methods, taken from diffrax: tableau, error estimate and dense output as plain numbers."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from pkpd.errors import InputError
+
+_SOLVERS = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5}
+
+
+@dataclass(frozen=True)
+class ExplicitMethod:
+    """k_i = f(t + c_i h, y + h sum_j a_ij k_j);  y1 = y + h sum_i b_i k_i;  error = h sum_i e_i k_i.
+
+    The last stage is the first of the next step. `dense[i, d]` gives the value inside the step,
+    y(t + s h) = y + h sum_i k_i sum_d dense[i, d] s^(d + 1), for 0 <= s <= 1.
+    """
+
+    name: str
+    order: int
+    c: Float[np.ndarray, " stages"]
+    a: tuple[Float[np.ndarray, " _"], ...]
+    b: Float[np.ndarray, " stages"]
+    e: Float[np.ndarray, " stages"]
+    dense: Float[np.ndarray, "stages degree"]
+
+    @property
+    def stages(self) -> int:
+        return len(self.b)
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """The distinct abscissae beyond 0, the last being 1."""
+        return tuple(sorted({float(c) for c in self.c if c > 0.0}))
+
+
+@cache
+def explicit_method(name: str) -> ExplicitMethod:
+    """The method called `name`; raises `InputError` listing those there are."""
+    if name not in _SOLVERS:
+        raise InputError(f"no explicit method '{name}'; there are {', '.join(_SOLVERS)}")
+    solver = _SOLVERS[name]()
+    tableau = solver.tableau
+    b = np.asarray(tableau.b_sol, dtype=float)
+    return ExplicitMethod(
+        name=name,
+        order=solver.order(None),
+        c=np.concatenate([[0.0], np.asarray(tableau.c, dtype=float)]),
+        a=tuple(np.asarray(row, dtype=float) for row in tableau.a_lower),
+        b=b,
+        e=np.asarray(tableau.b_error, dtype=float),
+        dense=_dense_output(solver, b),
+    )
+
+
+def _dense_output(solver: diffrax.AbstractSolver, b: np.ndarray) -> np.ndarray:
+    """The interpolant as polynomials: read off diffrax's own by feeding it unit stages.
+
+    diffrax gives values; the polynomial of degree 4 through five of them (0 at s = 0) is recovered exactly.
+    """
+    stages = len(b)
+    degree = 4
+    s = np.linspace(0.25, 1.0, degree)
+    with jax.ensure_compile_time_eval():  # numbers, also when first asked for while JAX is tracing
+        interpolant = solver.interpolation_cls(
+            t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=jnp.eye(stages)
+        )
+        values = np.stack([np.asarray(interpolant.evaluate(float(at))) for at in s])
+    powers = s[:, None] ** np.arange(1, degree + 1)[None, :]
+    return np.linalg.solve(powers, values).T

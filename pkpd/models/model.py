@@ -1,0 +1,205 @@
+"""What a model is: parameters, a linear compartment block solved exactly, and responses that are integrated.
+
+A model says what the body does and knows nothing of doses. Blocks compose with `>>`: what stands on the left
+drives what stands on the right,
+
+    il2_sc() >> treg_proliferation() >> nk_cd56bright()
+
+The linear block is `dx/dt = A(p) x + input`, with `A` written as first-order rates between compartments, so that
+no amount is lost or made. A response is `dy/dt = f(y, u, p)` with `u` the outputs of what stands to its left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from pkpd.errors import InputError
+
+OUT = "out"
+"""The outside of the body: where elimination leads."""
+
+Batch = Any
+"""A JAX array `[subject]`; left open here so that models can be listed without loading JAX."""
+
+Values = SimpleNamespace
+"""Named arrays, one number per subject each: `p.cl`, `y.treg`, `u.il2`."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A symbol of the field, what it means, its unit, its bounds, and the scale on which it varies."""
+
+    symbol: str
+    meaning: str
+    unit: str
+    lower: float = 0.0
+    upper: float = float("inf")
+    transform: Literal["log", "logit", "identity"] = "log"
+
+
+@dataclass(frozen=True)
+class State:
+    """A quantity with memory: an amount in a compartment, or the size of a cell pool."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A named linear combination of the amounts, `sum_i w_i(p) x_i`; for example a concentration."""
+
+    name: str
+    unit: str
+    meaning: str
+    weights: Callable[[Values], Mapping[str, Batch]]
+    equation: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where doses of a route enter, and the parameters that hold their bioavailability and lag (none: 1 and 0)."""
+
+    name: str
+    into: str
+    bioavailability: str | None = None
+    lag: str | None = None
+
+
+@dataclass(frozen=True)
+class LinearBlock:
+    """Compartments joined by first-order rates [1/h]: `rates(p)` maps (source, destination) to a rate."""
+
+    states: tuple[State, ...]
+    rates: Callable[[Values], Mapping[tuple[str, str], Batch]]
+    readouts: tuple[Readout, ...]
+    equations: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(state.name for state in self.states)
+
+
+@dataclass(frozen=True)
+class Response:
+    """Nonlinear states: `derivative(y, u, p)` gives d/dt of each [1/h], `initial(p)` their values at rest."""
+
+    states: tuple[State, ...]
+    inputs: tuple[str, ...]
+    initial: Callable[[Values], Mapping[str, Batch]]
+    derivative: Callable[[Values, Values, Values], Mapping[str, Batch]]
+    equations: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(state.name for state in self.states)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Parameters, at most one linear block, and the responses it drives.
+
+    Raises `InputError` when a name is given twice, or when a route or input names nothing that exists.
+    """
+
+    name: str
+    title: str
+    parameters: tuple[Parameter, ...]
+    linear: LinearBlock | None = None
+    responses: tuple[Response, ...] = ()
+    routes: tuple[Route, ...] = ()
+    references: tuple[str, ...] = ()
+    literature: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [*self.symbols, *(state.name for state in self.states), *self.outputs_of_linear]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise InputError(
+                f"model '{self.name}': {', '.join(repeated)} named twice; every parameter, state and output needs "
+                "a name of its own: rename it in one of the blocks"
+            )
+        states = {state.name for state in self.states}
+        for route in self.routes:
+            if route.into not in states:
+                raise InputError(f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such state")
+            for symbol in (route.bioavailability, route.lag):
+                if symbol is not None and symbol not in self.symbols:
+                    raise InputError(f"model '{self.name}': route '{route.name}' needs '{symbol}', no such parameter")
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(parameter.symbol for parameter in self.parameters)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        linear = self.linear.states if self.linear else ()
+        return linear + tuple(state for response in self.responses for state in response.states)
+
+    @property
+    def outputs_of_linear(self) -> tuple[str, ...]:
+        return tuple(readout.name for readout in self.linear.readouts) if self.linear else ()
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Every output and its unit: the readouts of the linear block, then the states of the responses."""
+        readouts = {readout.name: readout.unit for readout in self.linear.readouts} if self.linear else {}
+        return readouts | {state.name: state.unit for response in self.responses for state in response.states}
+
+    @property
+    def missing_inputs(self) -> tuple[str, ...]:
+        """Inputs that nothing to the left provides: a model that has any cannot be solved on its own."""
+        have = set(self.outputs_of_linear)
+        missing: list[str] = []
+        for response in self.responses:
+            missing += [name for name in response.inputs if name not in have and name not in missing]
+            have |= set(response.names)
+        return tuple(missing)
+
+    @property
+    def compartments(self) -> LinearBlock:
+        """The linear block; raises `InputError` if the model has none and so nothing to dose into."""
+        if self.linear is None:
+            raise InputError(f"model '{self.name}' has no compartments to dose into; put one on its left with >>")
+        return self.linear
+
+    def route(self, name: str) -> Route:
+        """The route called `name`; raises `InputError` listing those the model has."""
+        for route in self.routes:
+            if route.name == name:
+                return route
+        known = ", ".join(route.name for route in self.routes) or "none"
+        raise InputError(f"model '{self.name}' has no route '{name}'; its routes: {known}")
+
+    def check_parameters(self, names: Mapping[str, object]) -> None:
+        """Raise `InputError` unless `names` holds exactly the model's parameters."""
+        unknown = sorted(set(names) - set(self.symbols))
+        missing = [symbol for symbol in self.symbols if symbol not in names]
+        if unknown or missing:
+            parts = []
+            if missing:
+                parts.append(f"missing {', '.join(missing)}")
+            if unknown:
+                parts.append(f"unknown {', '.join(unknown)}")
+            raise InputError(f"parameters of '{self.name}': {'; '.join(parts)}; it takes {', '.join(self.symbols)}")
+
+    def __rshift__(self, driven: "Model") -> "Model":
+        """This model driving `driven`. Raises `InputError` on clashing names or a second linear block."""
+        if driven.linear is not None:
+            raise InputError(f"'{driven.name}' has compartments of its own; it belongs on the left of >>")
+        joined = Model(
+            name=f"{self.name}+{driven.name}",
+            title=f"{self.title}; {driven.title}",
+            parameters=self.parameters + driven.parameters,
+            linear=self.linear,
+            responses=self.responses + driven.responses,
+            routes=self.routes + driven.routes,
+            references=self.references + tuple(r for r in driven.references if r not in self.references),
+            literature=self.literature + driven.literature,
+        )
+        if unmet := set(joined.missing_inputs) - set(self.missing_inputs):
+            have = ", ".join(self.outputs) or "nothing"
+            raise InputError(f"'{driven.name}' needs the input {', '.join(sorted(unmet))}; '{self.name}' gives {have}")
+        return joined

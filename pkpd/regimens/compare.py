@@ -1,0 +1,306 @@
+"""Regimens compared in one virtual population: simulate, measure, and say how sure the answer is."""
+
+import datetime
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pkpd.engine.simulate import Simulation, simulate
+from pkpd.errors import InputError
+from pkpd.events.timeline import Doses
+from pkpd.literature import Prior, covariates
+from pkpd.models.library import model as library_model
+from pkpd.models.model import Model
+from pkpd.population.virtual import (
+    Patients,
+    draw_parameters,
+    draw_patients,
+    draw_typical_values,
+    literature_of,
+    typical_values,
+)
+from pkpd.regimens.assumptions import assumptions
+from pkpd.regimens.library import REFERENCE
+from pkpd.regimens.metrics import HOURS_PER_WEEK, Course, Metric, metrics
+from pkpd.regimens.regimen import Regimen
+from pkpd.regimens.resolve import resolve
+from pkpd.regimens.results import Comparison, RegimenSummary
+
+MODEL = "il2_treg_nk"
+POPULATION = "population_pss"
+QUANTILES = (0.05, 0.5, 0.95)
+DOUBT_PATIENTS = 50
+"""Patients simulated again for every draw of the typical values; the same ones each time, so that what moves
+their median is the typical values alone."""
+
+_BATCH = 1024
+_MOST_VALUES = 4e8
+"""Hourly values kept at once, patients times hours: 4e8 are about 5 GB."""
+
+_PACKAGES = ("pkpd-treg", "jax", "jaxlib", "diffrax", "numpy", "scipy", "pandas", "xarray")
+
+Progress = Callable[[int, int], object]
+
+
+def compare(
+    regimens: Sequence[str | Path | Regimen],
+    *,
+    patients: int = 1000,
+    weeks: float = 24.0,
+    seed: int = 1,
+    draws: int = 100,
+    reference: str | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Simulate `patients` virtual patients under each regimen for `weeks` and compare what happens.
+
+    Arguments: regimens as library names, texts ("1 MIU sc q3d x 8 wk"), TOML files or objects; `draws`, how often
+    the typical values are drawn anew within their uncertainty (0: not at all); `reference`, the name of the
+    regimen the others are held against (NCT02464319 if it is among them, else the first); `progress`, called with
+    (patients done, patients in all). The same seed gives the same patients under every regimen.
+
+    Raises `InputError` for what cannot be understood or simulated.
+    """
+    _check(patients, weeks, draws)
+    chosen = [resolve(regimen) for regimen in regimens]
+    for regimen in chosen:
+        regimen.comparable()
+    names = [regimen.name for regimen in chosen]
+    if not chosen or len(set(names)) < len(names):
+        raise InputError("give at least one regimen, and each only once" if chosen else "give at least one regimen")
+    if reference is None:
+        reference = REFERENCE if REFERENCE in names else names[0]
+    if reference not in names:
+        raise InputError(f"reference '{reference}' is not among the regimens: {', '.join(names)}")
+
+    body = library_model(MODEL)
+    known = literature_of(body)
+    people = draw_patients(covariates(POPULATION), patients, seed)
+    parameters = draw_parameters(body, known, typical_values(known), people, seed)
+    doubted_people, doubted_parameters = _doubted(body, known, people, draws, seed)
+
+    times = np.arange(0.0, weeks * HOURS_PER_WEEK + 0.5)
+    total = len(chosen) * (patients + doubted_people.count)
+    done = 0
+
+    def count(number: int) -> None:
+        nonlocal done
+        done += number
+        if progress is not None:
+            progress(done, total)
+
+    profiles, values, rows, runs = [], [], [], []
+    for regimen in chosen:
+        found, simulated = _measure(body, regimen, people, parameters, times, count)
+        doubted, _ = _measure(body, regimen, doubted_people, doubted_parameters, times, count, keep=False)
+        profiles.append([_quantiles(simulated[output]) for output in ("il2", "treg", "nk")])
+        values.append(found)
+        rows += _rows(regimen.name, found, doubted, draws)
+        runs.append(simulated["run"])
+    provenance = _provenance(seed, patients, weeks, draws, runs)
+    return Comparison(
+        profiles=_dataset(names, times, profiles, values, people, provenance),
+        table=pd.DataFrame(rows),
+        assumptions=assumptions(body, known, POPULATION, chosen),
+        regimens=tuple(_summary(regimen, float(times[-1])) for regimen in chosen),
+        reference=reference,
+        provenance=provenance,
+    )
+
+
+def _check(patients: int, weeks: float, draws: int) -> None:
+    if patients < 2:
+        raise InputError(f"{patients} patients: at least 2 are needed to speak of a median and an interval")
+    if not 1.0 <= weeks <= 520.0:
+        raise InputError(f"{weeks:g} weeks: give between 1 and 520")
+    if draws < 0 or draws == 1:
+        raise InputError(f"{draws} draws: give 0 (no uncertainty of the median) or at least 2")
+    if patients * weeks * HOURS_PER_WEEK > _MOST_VALUES:
+        most = int(_MOST_VALUES / (weeks * HOURS_PER_WEEK))
+        raise InputError(f"{patients} patients for {weeks:g} weeks do not fit into memory: give at most {most}")
+
+
+def _doubted(
+    body: Model, known: dict[str, Prior], people: Patients, draws: int, seed: int
+) -> tuple[Patients, dict[str, np.ndarray]]:
+    """The first patients once for each draw of the typical values: draw by draw, one after another."""
+    some = _take(people, slice(0, min(DOUBT_PATIENTS, people.count) if draws else 0))
+    guesses = draw_typical_values(body, known, draws, seed)
+    parts = [
+        draw_parameters(body, known, {symbol: float(guess[d]) for symbol, guess in guesses.items()}, some, seed)
+        for d in range(draws)
+    ]
+    repeated = Patients(**{f.name: np.tile(getattr(some, f.name), draws) for f in fields(Patients)})
+    return repeated, {
+        symbol: np.concatenate([part[symbol] for part in parts]) if parts else np.zeros(0) for symbol in body.symbols
+    }
+
+
+def _measure(
+    body: Model,
+    regimen: Regimen,
+    people: Patients,
+    parameters: dict[str, np.ndarray],
+    times: np.ndarray,
+    count: Callable[[int], None],
+    keep: bool = True,
+) -> tuple[list[Metric], dict]:
+    """Metrics of every patient and, if to be kept, the profiles (single precision is enough for quantiles)."""
+    found: list[list[Metric]] = []
+    kept: dict[str, list[np.ndarray]] = {"il2": [], "treg": [], "nk": []}
+    run: Simulation | None = None
+    for first in range(0, people.count, _BATCH):
+        part = slice(first, first + _BATCH)
+        some = _take(people, part)
+        own = {symbol: value[part] for symbol, value in parameters.items()}
+        doses = _doses(body, regimen, some, own, float(times[-1]))
+        run = simulate(body, own, doses, times, integrals=("il2",), progress=count)
+        if run.failures:
+            who, why = next(iter(run.failures.items()))
+            raise ArithmeticError(
+                f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
+                f"patient {first + who}: {why}"
+            )
+        course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
+        v = run.values
+        found.append(metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"]))
+        if keep:
+            for output, parts in kept.items():
+                parts.append(v[output].astype(np.float32))
+    merged = [
+        replace(parts[0], values=np.concatenate([part.values for part in parts])) for parts in zip(*found, strict=True)
+    ]
+    joined = {output: np.concatenate(parts, axis=1) for output, parts in kept.items()} if keep else {}
+    return merged, joined | {"run": run}
+
+
+def _doses(body: Model, regimen: Regimen, people: Patients, parameters: dict[str, np.ndarray], end: float) -> Doses:
+    """The regimen's doses before `end` for these patients, at each one's own size, lag and bioavailability."""
+    planned = [dose for dose in regimen.doses() if dose.time < end]
+    size = {"flat": np.ones(people.count), "m2": people.bsa, "kg": people.weight}
+    nothing, everything = np.zeros(people.count), np.ones(people.count)
+    routes = [body.route(dose.route) for dose in planned]
+
+    def rows(columns: list[np.ndarray]) -> np.ndarray:
+        return np.array(columns).reshape(len(planned), people.count)
+
+    return Doses(
+        time=rows([np.full(people.count, dose.time) for dose in planned]),
+        amount=rows([dose.amount * size[dose.basis] for dose in planned]),
+        duration=rows([np.full(people.count, dose.duration) for dose in planned]),
+        lag=rows([parameters[route.lag] if route.lag else nothing for route in routes]),
+        bioavailability=rows(
+            [parameters[route.bioavailability] if route.bioavailability else everything for route in routes]
+        ),
+        into=np.array([body.compartments.names.index(route.into) for route in routes], dtype=int),
+    )
+
+
+def _take(people: Patients, part: slice) -> Patients:
+    return Patients(**{f.name: getattr(people, f.name)[part] for f in fields(Patients)})
+
+
+def _quantiles(profile: np.ndarray) -> np.ndarray:
+    return np.quantile(profile, QUANTILES, axis=1).T.astype(float)
+
+
+def _rows(regimen: str, found: list[Metric], doubted: list[Metric], draws: int) -> list[dict]:
+    rows = []
+    for number, metric in enumerate(found):
+        low, median, high = np.quantile(metric.values, QUANTILES)
+        median_low = median_high = np.nan
+        if draws:
+            medians = np.median(doubted[number].values.reshape(draws, -1), axis=1)
+            median_low, median_high = np.quantile(medians, (QUANTILES[0], QUANTILES[-1]))
+        rows.append(
+            {
+                "regimen": regimen,
+                "metric": metric.name,
+                "label": metric.label,
+                "unit": metric.unit,
+                "group": metric.group,
+                "median": median,
+                "low": low,
+                "high": high,
+                "median_low": median_low,
+                "median_high": median_high,
+            }
+        )
+    return rows
+
+
+def _dataset(
+    names: list[str],
+    times: np.ndarray,
+    profiles: list[list[np.ndarray]],
+    values: list[list[Metric]],
+    people: Patients,
+    provenance: dict,
+) -> xr.Dataset:
+    metric_names = list(dict.fromkeys(metric.name for found in values for metric in found))
+    table = np.full((len(names), people.count, len(metric_names)), np.nan)
+    for i, found in enumerate(values):
+        for metric in found:
+            table[i, :, metric_names.index(metric.name)] = metric.values
+    units = {"il2": "IU/mL", "treg": "fold of baseline", "nk": "fold of baseline"}
+    drawn = {
+        output: (("regimen", "time", "quantile"), np.stack([p[i] for p in profiles]), {"units": unit})
+        for i, (output, unit) in enumerate(units.items())
+    }
+    body = {"age": "y", "weight": "kg", "height": "cm", "bsa": "m2"}
+    demographics = {name: ("patient", getattr(people, name), {"units": unit}) for name, unit in body.items()}
+    sex = ("patient", np.where(people.female > 0.5, "female", "male"))
+    return xr.Dataset(
+        drawn | demographics | {"sex": sex, "metric_values": (("regimen", "patient", "metric"), table)},
+        coords={
+            "regimen": names,
+            "time": ("time", times, {"units": "h"}),
+            "quantile": list(QUANTILES),
+            "patient": np.arange(people.count),
+            "metric": metric_names,
+        },
+        attrs={name: str(value) for name, value in provenance.items()},
+    )
+
+
+def _summary(regimen: Regimen, end: float) -> RegimenSummary:
+    return RegimenSummary(
+        name=regimen.name,
+        sentence=regimen.sentence(),
+        title=regimen.title,
+        population=regimen.population,
+        source=regimen.source,
+        status=regimen.status,
+        dose_times_h=np.array([dose.time for dose in regimen.doses() if dose.time < end]),
+        on_blocks=tuple(regimen.on_blocks()),
+        treatment_end_h=regimen.treatment_end,
+        total_dose=regimen.total_dose,
+    )
+
+
+def _provenance(seed: int, patients: int, weeks: float, draws: int, runs: list[Simulation]) -> dict:
+    tolerances = runs[0].tolerances
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "patients": patients,
+        "weeks": weeks,
+        "draws": draws,
+        "model": MODEL,
+        "population": POPULATION,
+        "solver": f"IL-2 exact; cells by {runs[0].solver}",
+        "tolerances": f"rtol {tolerances.rtol:g}, atol {tolerances.atol:g}",
+        "steps": sum(run.steps for run in runs),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
