@@ -62,5 +62,5 @@ def solve(runner: roadrunner.RoadRunner, patients: Mapping[str, np.ndarray]) -> 
             count = len(times) - 2
             treg[row : row + count, j] = found[1:-1, 1]
             row += count
-        treg[row, j] = found[-1, 1]
+        treg[row, j] = runner["treg"]
     return treg

@@ -99,7 +99,7 @@ def peer() -> dict[str, object]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="W1 beside a peer")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of pkpd; the median counts")
     arguments = parser.parse_args()
     row: dict[str, object] = {"workload": "W1"} | peer() | ours(arguments.repeats)

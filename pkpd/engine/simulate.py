@@ -78,6 +78,7 @@ def simulate(
     Raises `InputError` for unknown or missing parameters and outputs, values outside their bounds, times that do
     not ascend, and doses before the first time.
     """
+    block = model.compartments
     tolerances = tolerances or Tolerances()
     times = np.asarray(times, dtype=float)
     _check(model, parameters, doses, times)
@@ -92,7 +93,6 @@ def simulate(
                 f"{', '.join(model.outputs_of_linear)}"
             )
 
-    assert model.linear is not None
     line = timeline(doses, len(block.states), float(times[0]), float(times[-1]))
     line = _padded(line, _bucket(line.start.shape[0], smallest=32))
     durations, kind = _kinds(line)
@@ -277,193 +277,6 @@ def _collect(
 
 def _check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:
     model.check_parameters(parameters)
-    block = model.compartments
-    line = timeline(doses, len(block.states), float(times[0]), float(times[-1]))
-    line = _padded(line, _bucket(line.start.shape[0], smallest=32))
-    durations, kind = _kinds(line)
-    durations = _pad_rows(durations, _bucket(durations.shape[0], smallest=8))
-    plan = _Plan(
-        model=model,
-        responses=any(name in response.names for response in model.responses for name in wanted),
-        readouts=tuple(name for name in wanted if name in model.outputs_of_linear),
-        integrals=tuple(integrals),
-        infused=tuple(block.names[i] for i in line.infused),
-        even=_evenly_spaced(times),
-        method=method,
-        tolerances=tolerances,
-    )
-    subjects = line.start.shape[1]
-    mesh = subject_mesh()
-    chunk = min(CHUNK, _bucket(-(-subjects // mesh.size), smallest=4))
-    together = chunk * mesh.size
-    pending = []
-    for first in range(0, subjects, together):
-        part = slice(first, first + together)
-        columns = {name: np.asarray(value, dtype=float)[part] for name, value in parameters.items()}
-        arrays = (
-            columns,
-            durations[:, part],
-            line.start[:, part],
-            line.jump[:, :, part],
-            line.rate[:, :, part],
-        )
-        filled = jax.tree.map(partial(_pad_subjects, count=together), arrays)
-        pending.append(_run(plan, mesh, *filled, kind, times[:, None]))
-    return _collect(plan, wanted, times, subjects, together, pending, progress)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a compiled solve depends on besides the shapes of its arrays."""
-
-    model: Model
-    responses: bool
-    readouts: tuple[str, ...]
-    integrals: tuple[str, ...]
-    infused: tuple[str, ...]
-    even: bool
-    method: str
-    tolerances: Tolerances
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _run(
-    plan: _Plan,
-    mesh: Mesh,
-    parameters: dict[str, Float[Array, " batch"]],
-    durations: Float[Array, "kind batch"],
-    start: Float[Array, "segment batch"],
-    jump: Float[Array, "segment compartment batch"],
-    rate: Float[Array, "segment infused batch"],
-    kind: Int[Array, " segment"],
-    times: Float[Array, "time 1"],
-) -> tuple[Array, Outcome | None]:
-    """Each device solves its own chunk; nothing passes between them, so the split changes no number."""
-    solve = jax.shard_map(
-        partial(_solve, plan),
-        mesh=mesh,
-        in_specs=(_BY_SUBJECT[1], _BY_SUBJECT[2], _BY_SUBJECT[2], _BY_SUBJECT[3], _BY_SUBJECT[3], P(), P()),
-        out_specs=(_BY_SUBJECT[3], _OUTCOME_SPECS if plan.responses else None),
-        check_vma=False,
-    )
-    return solve(parameters, durations, start, jump, rate, kind, times)
-
-
-def _solve(
-    plan: _Plan,
-    parameters: dict[str, Float[Array, " batch"]],
-    durations: Float[Array, "kind batch"],
-    start: Float[Array, "segment batch"],
-    jump: Float[Array, "segment compartment batch"],
-    rate: Float[Array, "segment infused batch"],
-    kind: Int[Array, " segment"],
-    times: Float[Array, "time 1"],
-) -> tuple[Array, Outcome | None]:
-    model, block = plan.model, plan.model.compartments
-    readouts = plan.readouts + tuple(integral_name(name) for name in plan.integrals)
-    exact = jnp.zeros((times.shape[0], 0, start.shape[1]))
-    if readouts:
-        system = linear_system(block, parameters, plan.infused, plan.integrals)
-        states = segment_states(system, durations, kind, jump, rate)
-        if plan.even:
-            exact = exact_outputs_on_grid(system, readouts, start, states, times[:, 0])
-        else:
-            everyone = jnp.broadcast_to(times, (times.shape[0], start.shape[1]))
-            exact = exact_outputs(system, readouts, start, states, everyone)
-    if not plan.responses:
-        return exact, None
-
-    p = SimpleNamespace(**parameters)
-    inputs = tuple(dict.fromkeys(name for r in model.responses for name in r.inputs))
-    driving = tuple(name for name in inputs if name in model.outputs_of_linear)
-    system = linear_system(block, parameters, plan.infused)
-    scheme = explicit_method(plan.method)
-
-    def derivative(y: SimpleNamespace, u: dict[str, Array]) -> tuple[Array, ...]:
-        found: dict[str, Array] = {}
-        for response in model.responses:
-            given = SimpleNamespace(**{name: u[name] if name in u else getattr(y, name) for name in response.inputs})
-            found |= response.derivative(y, given, p)
-        return tuple(found[name] for response in model.responses for name in response.names)
-
-    def read(x: tuple[Array, ...]) -> dict[str, Array]:
-        found = {}
-        for name in driving:
-            terms = [weight * x[i] for i, weight in system.readouts[name].items()]
-            found[name] = sum(terms[1:], terms[0])
-        return found
-
-    initial: dict[str, Array] = {}
-    for response in model.responses:
-        initial |= response.initial(p)
-    names = tuple(name for response in model.responses for name in response.names)
-    outcome = integrate(
-        derivative,
-        names,
-        tuple(initial[name] for name in names),
-        dyadic_drive(system, driving, scheme.fractions, durations),
-        read,
-        durations,
-        kind,
-        start,
-        jump,
-        rate,
-        times,
-        scheme,
-        plan.tolerances,
-    )
-    return exact, outcome._replace(accepted=outcome.accepted[None], rejected=outcome.rejected[None])
-
-
-def _collect(
-    plan: _Plan,
-    wanted: tuple[str, ...],
-    times: np.ndarray,
-    subjects: int,
-    together: int,
-    pending: list[tuple[Array, Outcome | None]],
-    progress: Callable[[int], object] | None,
-) -> Simulation:
-    names = tuple(name for response in plan.model.responses for name in response.names)
-    readouts = plan.readouts + tuple(integral_name(name) for name in plan.integrals)
-    values = {name: np.empty((len(times), subjects)) for name in (*wanted, *readouts[len(plan.readouts) :])}
-    failures: dict[int, str] = {}
-    steps = rejected = 0
-    for number, (exact, outcome) in enumerate(pending):
-        first = number * together
-        here = slice(first, min(first + together, subjects))
-        count = here.stop - here.start
-        found = np.asarray(exact)
-        for i, name in enumerate(readouts):
-            values[name][:, here] = found[:, i, :count]
-        if outcome is not None:
-            integrated = np.asarray(outcome.values)
-            for i, name in enumerate(names):
-                if name in values:
-                    values[name][:, here] = integrated[:, i, :count]
-            failed_at = np.asarray(outcome.failed_at)[:count]
-            spent = np.repeat(outcome.accepted + outcome.rejected, together // len(outcome.accepted))
-            for j in np.flatnonzero(np.isfinite(failed_at)):
-                limit = plan.tolerances.max_steps
-                why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""
-                failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
-            steps += int(outcome.accepted.sum())
-            rejected += int(outcome.rejected.sum())
-        unsound = ~np.isfinite(found[:, :, :count]).all(axis=(0, 1))
-        for j in np.flatnonzero(unsound):
-            failures.setdefault(first + int(j), "the linear block is not finite: check its rates and doses")
-        if progress is not None:
-            progress(count)
-    for j in failures:
-        for column in values.values():
-            column[:, j] = np.nan
-    return Simulation(times, values, failures, plan.method, plan.tolerances, steps, rejected)
-
-
-def _check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:
-    model.check_parameters(parameters)
-    if model.linear is None:
-        raise InputError(f"model '{model.name}' has no compartments to dose into; put one on its left with >>")
     if missing := model.missing_inputs:
         raise InputError(f"model '{model.name}' needs {', '.join(missing)} from a model on its left (>>)")
     subjects = doses.time.shape[1]

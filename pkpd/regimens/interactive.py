@@ -236,7 +236,7 @@ def _axes(figure: go.Figure, comparison: Comparison) -> None:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return "<br>".join(line for line in textwrap.wrap(text, width))
+    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width))
 
 
 def _faint(colour: str) -> str:

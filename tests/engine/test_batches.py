@@ -1,0 +1,111 @@
+"""What a subject's numbers owe to the others of its batch (promise F3 and F4).
+
+Subjects of a chunk of up to 256 share their steps. So compartments give every subject the same numbers in any
+company, to rounding; responses change with the company, but less than ten times the relative tolerance; and neither
+order nor padding changes a bit within a chunk.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+from components import compartments, doses, draws, response
+from numpy.typing import NDArray
+
+from pkpd.engine.driven import Tolerances
+from pkpd.engine.simulate import CHUNK, simulate
+
+COUNT = CHUNK + 44
+ROUNDING = 1e-12
+COMPANY = 10 * Tolerances().rtol
+MODEL = compartments(0, 1) >> response(
+    lambda y, u, p: {"y": p.gain * u.conc / (p.half + u.conc) * y.y - p.loss * (y.y - 1.0)}, "gain half loss"
+)
+TYPICAL = {"ka": 0.3, "cl": 4.0, "v1": 10.0, "gain": 0.02, "half": 0.5, "loss": 0.01}
+PARAMETERS = draws(TYPICAL, COUNT, seed=21, spread=0.3)
+DOSE_TIMES = np.sort(np.random.default_rng(22).choice(np.arange(0.0, 600.0, 0.5), (6, COUNT)), axis=0)
+TIMES = np.linspace(0.0, 720.0, 31)
+
+
+def predicted(subjects: NDArray) -> dict[str, NDArray]:
+    """Concentration and response [time, subject] of these subjects, solved together."""
+    found = simulate(
+        MODEL,
+        {name: value[subjects] for name, value in PARAMETERS.items()},
+        doses(DOSE_TIMES[:, subjects], 100.0),
+        TIMES,
+        outputs=("conc", "y"),
+    )
+    assert found.failures == {}
+    return found.values
+
+
+def columns(values: dict[str, NDArray], subjects: NDArray) -> dict[str, NDArray]:
+    return {name: value[:, subjects] for name, value in values.items()}
+
+
+def deviation(found: NDArray, expected: NDArray) -> float:
+    return float((np.abs(found - expected) / np.where(expected == 0, 1.0, np.abs(expected))).max())
+
+
+def assert_same_bits(found: dict[str, NDArray], expected: dict[str, NDArray]) -> None:
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    assert_same_bits(predicted(np.arange(16)), predicted(np.arange(16)))
+
+
+def test_the_order_within_a_chunk_changes_no_bit() -> None:
+    for count in (16, 256):
+        shuffled = np.random.default_rng(count).permutation(count)
+        assert_same_bits(predicted(shuffled), columns(predicted(np.arange(count)), shuffled))
+
+
+def test_padding_changes_no_bit() -> None:
+    """Thirteen subjects are padded by copies of the last; here they are, with three of the copies asked for."""
+    alone, padded = np.arange(13), np.array([*range(13), 12, 12, 12])
+    assert_same_bits(predicted(alone), columns(predicted(padded), alone))
+
+
+def test_the_size_of_the_batch() -> None:
+    everyone = predicted(np.arange(256))
+    for count in (1, 3, 16):
+        subjects = np.arange(count)
+        few, many = predicted(subjects), columns(everyone, subjects)
+        assert deviation(few["conc"], many["conc"]) <= ROUNDING
+        assert deviation(few["y"], many["y"]) <= COMPANY  # measured 1e-7
+
+
+def test_more_subjects_than_a_chunk_holds() -> None:
+    everyone = predicted(np.arange(COUNT))
+    last = np.arange(COUNT - 16, COUNT)
+    alone = predicted(last)
+    assert deviation(everyone["conc"][:, last], alone["conc"]) <= ROUNDING
+    assert deviation(everyone["y"][:, last], alone["y"]) <= COMPANY
+    assert np.unique(everyone["y"][-1]).size == COUNT  # each subject has numbers of its own
+
+
+def test_the_number_of_devices(tmp_path: Path) -> None:
+    """In another process with one device more."""
+    other = jax.device_count() + 1
+    file = tmp_path / "found.npz"
+    script = (
+        "import jax, numpy as np, test_batches as t\n"
+        f"assert jax.device_count() == {other}, jax.device_count()\n"
+        f"np.savez({str(file)!r}, **t.predicted(np.arange(16)))\n"
+    )
+    folder = Path(__file__).parent
+    environment = os.environ | {
+        "JAX_NUM_CPU_DEVICES": str(other),
+        "PYTHONPATH": os.pathsep.join(map(str, (folder, folder.parent, folder.parents[1]))),
+    }
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    here = predicted(np.arange(16))
+    with np.load(file) as there:
+        assert deviation(there["conc"], here["conc"]) <= ROUNDING
+        assert deviation(there["y"], here["y"]) <= COMPANY

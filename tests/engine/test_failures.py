@@ -1,0 +1,99 @@
+"""A subject that cannot be solved is named with the time, its values are NaN, and the others go on (promise F7)."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from components import compartments, doses, response
+from numpy.typing import NDArray
+
+from pkpd.engine.driven import Tolerances
+from pkpd.engine.simulate import CHUNK, Simulation, simulate
+
+TIMES = np.linspace(0.0, 120.0, 25)
+GROWTH = compartments() >> response(lambda y, u, p: {"y": p.a * y.y**2 + 0.0 * u.conc})
+"""y = 1/(1 - a t): without end at t = 1/a."""
+
+
+def run(a: list[float] | NDArray, model=GROWTH, cl: float = 4.0, **options: Tolerances) -> Simulation:
+    count = len(a)
+    parameters = {"cl": np.full(count, cl), "v1": np.full(count, 10.0), "a": np.asarray(a, dtype=float)}
+    return simulate(model, parameters, doses([0.0, 48.0], subjects=count), TIMES, outputs=("conc", "y"), **options)
+
+
+def time_of(failure: str) -> float:
+    """The hour in a message like "integration gave up at 49.9 h: ..."."""
+    return float(failure.split(" at ")[1].split(" h")[0])
+
+
+def test_responses_that_grow_without_end() -> None:
+    """Two subjects among many, one of them in a later chunk than the first."""
+    a = np.full(CHUNK + 40, -0.01)
+    a[5], a[CHUNK + 30] = 0.02, 0.01
+    found = run(a)
+    assert sorted(found.failures) == [5, CHUNK + 30]
+    assert time_of(found.failures[5]) == pytest.approx(50.0, abs=0.1)
+    assert time_of(found.failures[CHUNK + 30]) == pytest.approx(100.0, abs=0.1)
+    assert all("no step was small enough" in failure for failure in found.failures.values())
+    for values in found.values.values():
+        assert np.flatnonzero(np.isnan(values).any(axis=0)).tolist() == [5, CHUNK + 30]
+        assert np.isnan(values[:, [5, CHUNK + 30]]).all()
+    # the others take the same small steps and are right to the usual figure
+    others = np.delete(found.values["y"], [5, CHUNK + 30], axis=1)
+    expected = 1.0 / (1.0 + 0.01 * TIMES)
+    np.testing.assert_allclose(others, np.repeat(expected[:, None], CHUNK + 38, axis=1), rtol=1e-6)
+
+
+def test_a_division_by_zero_and_a_root_of_less_than_nothing() -> None:
+    """With hardly any clearance the concentration is about 10 after the first dose and 14 after the second."""
+    model = compartments() >> response(
+        lambda y, u, p: {"y": 0.01 / (p.a - u.conc) ** 2 + 0.01 * jnp.sqrt(p.b - u.conc) - 0.01 * y.y}, "a b"
+    )
+    parameters = {
+        "cl": np.full(6, 0.2),
+        "v1": np.full(6, 10.0),
+        "a": np.array([30.0, 12.0, 30.0, 30.0, 30.0, 9.0]),
+        "b": np.array([40.0, 40.0, 5.0, -1.0, 12.0, 40.0]),
+    }
+    found = simulate(model, parameters, doses([0.0, 48.0], subjects=6), TIMES, outputs=("y",))
+    assert sorted(found.failures) == [1, 2, 3, 4, 5]
+    when = {subject: time_of(failure) for subject, failure in found.failures.items()}
+    decay = 0.2 / 10.0
+    second = 10.0 * (1.0 + np.exp(-48.0 * decay))
+    assert when[1] == pytest.approx(48.0 + np.log(second / 12.0) / decay, abs=0.1)  # the pole on the way down
+    assert (when[2], when[3]) == (0.0, 0.0)  # not a number from the first moment
+    assert when[4] == 48.0  # nor right after the second dose
+    assert when[5] == pytest.approx(np.log(10.0 / 9.0) / decay, abs=0.1)
+    assert np.isfinite(found.values["y"][:, 0]).all()
+
+
+def test_the_limit_of_steps_is_said() -> None:
+    found = run([-0.01, -0.02], tolerances=Tolerances(max_steps=6))
+    assert sorted(found.failures) == [0, 1]
+    for failure in found.failures.values():
+        assert "6 steps" in failure
+        assert 0.0 < time_of(failure) < 120.0
+    assert np.isnan(found.values["y"]).all()
+    assert found.steps + found.rejected >= 6
+
+
+def test_rates_without_end_are_said() -> None:
+    """A volume of 0 makes the linear block infinite; the message says where to look."""
+    model = compartments()
+    parameters = {"cl": np.full(3, 4.0), "v1": np.array([10.0, 0.0, 20.0])}
+    found = simulate(model, parameters, doses([0.0], subjects=3), TIMES)
+    assert list(found.failures) == [1]
+    assert "rates" in found.failures[1]
+    assert np.isnan(found.values["conc"][:, 1]).all()
+    assert np.isfinite(found.values["conc"][:, [0, 2]]).all()
+
+
+def test_a_failure_is_never_hidden_by_asking_for_little() -> None:
+    """The same volume of 0 when only the response is wanted."""
+    parameters = {"cl": np.full(2, 4.0), "v1": np.array([0.0, 10.0]), "a": np.full(2, -0.01)}
+    drive = replace(GROWTH.responses[0], derivative=lambda y, u, p: {"y": p.a * y.y + u.conc})
+    model = replace(GROWTH, responses=(drive,))
+    found = simulate(model, parameters, doses([0.0], subjects=2), TIMES, outputs=("y",))
+    assert list(found.failures) == [0]
+    assert np.isnan(found.values["y"][:, 0]).all()
