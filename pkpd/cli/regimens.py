@@ -1,8 +1,11 @@
 """`pkpd regimens`: the library of published regimens."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pkpd.regimens.regimen import Regimen
 
 LIST_EXAMPLE = "Example: pkpd regimens list"
 SHOW_EXAMPLE = 'Example: pkpd regimens show pss_nct02464319, or pkpd regimens show "1 MIU sc qod x 12 wk"'
@@ -24,9 +27,13 @@ def list_regimens(as_json: Annotated[bool, typer.Option("--json", help="Print as
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "regimen", "population", "status")
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    for heading in ("regimen", "population", "status"):
+        table.add_column(heading)
     for regimen in found.values():
-        table.add_row(regimen.name, regimen.sentence(), regimen.population, regimen.status)
+        status = regimen.status + (" (cannot be compared)" if regimen.obstacle else "")
+        table.add_row(regimen.name, regimen.sentence(), regimen.population, status)
     Console().print(table)
 
 
@@ -42,7 +49,8 @@ def show(
     if as_json:
         import json
 
-        doses = found.dose_table().to_dict(orient="records")
+        frame = found.dose_table().astype(object)
+        doses = frame.where(frame.notna(), None).to_dict(orient="records")
         print(json.dumps(_summary(found) | {"doses": doses}, indent=1))
         return
     from rich.console import Console
@@ -51,9 +59,9 @@ def show(
     console = Console()
     console.print(f"[bold]{found.name}[/bold]" + (f": {found.title}" if found.title else ""))
     console.print(found.sentence(), markup=False, highlight=False)
-    for label, text in (("population", found.population), ("source", found.source), ("status", found.status)):
-        if text:
-            console.print(f"{label}: {text}", markup=False, highlight=False)
+    for label, text in _summary(found).items():
+        if text and label not in ("name", "sentence", "title"):
+            console.print(f"{label.replace('_', ' ')}: {text}", markup=False, highlight=False)
     frame = found.dose_table()
     if frame.empty:
         return
@@ -63,12 +71,16 @@ def show(
     console.print(table)
 
 
-def _summary(regimen) -> dict[str, str]:
+def _summary(regimen: "Regimen") -> dict[str, str]:
     return {
         "name": regimen.name,
         "sentence": regimen.sentence(),
         "title": regimen.title,
         "population": regimen.population,
+        "agent": regimen.agent,
         "source": regimen.source,
-        "status": regimen.status,
+        "dose_status": regimen.dose_status,
+        "schedule_status": regimen.schedule_status,
+        "note": regimen.note,
+        "cannot_be_compared": regimen.obstacle,
     }

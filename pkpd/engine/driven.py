@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from pkpd.engine.dyadic import LEVELS, DyadicDrive, advance, at_level, drives
 from pkpd.engine.exact import enter
 from pkpd.engine.explicit import ExplicitMethod
+from pkpd.errors import InputError
 
 Column = Float[Array, " batch"]
 _WHOLE = 1 << LEVELS
@@ -32,12 +33,18 @@ _FIRST_STEP = 1.0
 class Tolerances:
     """A step is accepted when the error estimate is below `rtol |y| + atol` in root mean square over the states.
 
-    The run ends as failed after `max_steps` steps, accepted and rejected.
+    The run ends as failed after `max_steps` steps, accepted and rejected. Raises `InputError` unless all are
+    positive.
     """
 
     rtol: float = 1e-7
     atol: float = 1e-9
     max_steps: int = 200_000
+
+    def __post_init__(self) -> None:
+        for name in ("rtol", "atol", "max_steps"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name):g}; it must be more than 0")
 
 
 class Outcome(NamedTuple):

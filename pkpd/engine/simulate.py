@@ -104,7 +104,7 @@ def simulate(
         integrals=tuple(integrals),
         infused=tuple(block.names[i] for i in line.infused),
         even=_evenly_spaced(times),
-        method=method,
+        method=explicit_method(method).name,
         tolerances=tolerances,
     )
     subjects = line.start.shape[1]
@@ -287,12 +287,12 @@ def _check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, tim
                 f"parameter '{parameter.symbol}' has shape {value.shape}; it needs one value for each of the "
                 f"{subjects} subjects"
             )
-        inside = (value >= parameter.lower) & (value <= parameter.upper)
+        inside = np.isfinite(value) & (value >= parameter.lower) & (value <= parameter.upper)
         if not inside.all():
             j = int(np.flatnonzero(~inside)[0])
             raise InputError(
-                f"parameter '{parameter.symbol}' of subject {j} is {value[j]:g} {parameter.unit}; it must lie "
-                f"between {parameter.lower:g} and {parameter.upper:g}"
+                f"parameter '{parameter.symbol}' of subject {j} is {value[j]:g} {parameter.unit}; it must be "
+                f"finite and between {parameter.lower:g} and {parameter.upper:g}"
             )
     if len(times) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
         raise InputError("times must be at least two finite numbers that ascend")
@@ -305,7 +305,7 @@ def _check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, tim
             )
         if not np.isfinite(field).all() or (field < 0).any():
             raise InputError(f"doses: every {name} must be finite and not negative")
-    states = model.linear.names
+    states = model.compartments.names
     if not all(0 <= into < len(states) for into in doses.into):
         raise InputError(
             f"doses: into must be 0 to {len(states) - 1}, the place of a compartment in {', '.join(states)}"

@@ -121,10 +121,13 @@ class Model:
                 f"model '{self.name}': {', '.join(repeated)} named twice; every parameter, state and output needs "
                 "a name of its own: rename it in one of the blocks"
             )
-        states = {state.name for state in self.states}
+        places = self.linear.names if self.linear else ()
+        routes = [route.name for route in self.routes]
         for route in self.routes:
-            if route.into not in states:
-                raise InputError(f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such state")
+            if routes.count(route.name) > 1:
+                raise InputError(f"model '{self.name}': route '{route.name}' is given twice; name one of them anew")
+            if route.into not in places:
+                raise InputError(f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such compartment")
             for symbol in (route.bioavailability, route.lag):
                 if symbol is not None and symbol not in self.symbols:
                     raise InputError(f"model '{self.name}': route '{route.name}' needs '{symbol}', no such parameter")

@@ -11,9 +11,12 @@ from pkpd.regimens.regimen import Regimen
 from pkpd.storage import shipped
 
 
-def assumptions(body: Model, known: Mapping[str, Prior], population: str, regimens: Sequence[Regimen]) -> pd.DataFrame:
-    """Inputs with status memory or unknown, or graded C or D: parameters, covariates, regimens, model structure.
+def assumptions(
+    name: str, body: Model, known: Mapping[str, Prior], population: str, regimens: Sequence[Regimen]
+) -> pd.DataFrame:
+    """What comparing `regimens` with the model called `name` takes for granted.
 
+    Inputs with status memory or unknown, or graded C or D: parameters, covariates, regimens, model structure.
     Columns: used_for, symbol, meaning, value, unit, status, grade, source.
     """
     rows = []
@@ -22,7 +25,7 @@ def assumptions(body: Model, known: Mapping[str, Prior], population: str, regime
         if is_assumption(prior.status, prior.grade):
             rows.append(
                 _row(
-                    body.name,
+                    name,
                     prior.symbol,
                     parameter.meaning,
                     prior.typical,
@@ -35,10 +38,10 @@ def assumptions(body: Model, known: Mapping[str, Prior], population: str, regime
         if prior.allometry is not None and is_assumption(prior.allometry.status, prior.allometry.grade):
             a = prior.allometry
             meaning = f"exponent of (weight / {a.reference_weight:g} kg) on {parameter.meaning}"
-            rows.append(_row(body.name, prior.symbol, meaning, a.exponent, "1", a.status, a.grade, a.source))
+            rows.append(_row(name, prior.symbol, meaning, a.exponent, "1", a.status, a.grade, a.source))
     for covariate in covariates(population).values():
         if is_assumption(covariate.status):
-            spread = "" if covariate.sd is None else f" +- {covariate.sd:g}"
+            spread = "" if covariate.sd is None else f" ± {covariate.sd:g}"
             value = f"{covariate.mean:g}{spread}"
             rows.append(
                 _row(

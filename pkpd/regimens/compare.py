@@ -109,7 +109,7 @@ def compare(
     return Comparison(
         profiles=_dataset(names, times, profiles, values, people, provenance),
         table=pd.DataFrame(rows),
-        assumptions=assumptions(body, known, POPULATION, chosen),
+        assumptions=assumptions(MODEL, body, known, POPULATION, chosen),
         regimens=tuple(_summary(regimen, float(times[-1])) for regimen in chosen),
         reference=reference,
         provenance=provenance,
@@ -217,7 +217,9 @@ def _rows(regimen: str, found: list[Metric], doubted: list[Metric], draws: int) 
     for number, metric in enumerate(found):
         low, median, high = np.quantile(metric.values, QUANTILES)
         median_low = median_high = np.nan
-        if draws:
+        if metric.group == "Cost":
+            median_low = median_high = median  # what is given does not depend on how the body works
+        elif draws:
             medians = np.median(doubted[number].values.reshape(draws, -1), axis=1)
             median_low, median_high = np.quantile(medians, (QUANTILES[0], QUANTILES[-1]))
         rows.append(

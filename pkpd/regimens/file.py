@@ -1,14 +1,16 @@
-"""A regimen of one's own, in a TOML file.
+"""A regimen of one's own, in a TOML file: one regimen a file.
 
-name = "weekend"                      needed
-title = "every third day, halved"     if wanted, as population and source
-regimen = "0.5 MIU sc q3d x 8 wk"     the regimen language, or instead of it single doses:
+    name = "weekend"                      needed
+    title = "every third day, halved"     if wanted, as population and source
+    regimen = "0.5 MIU sc q3d x 8 wk"     the regimen language, or instead of it single doses:
 
-[[dose]]
-time = "0 d"                          since the start, with its unit
-amount = 1.5
-unit = "MIU"                          IU, kIU, MIU or ug, with /m2 or /kg if so
-route = "sc"                          or "iv", or "iv over 15 min"
+    [[dose]]
+    time = "0 d"                          since the start, with its unit
+    amount = 1.5
+    unit = "MIU"                          IU, kIU, MIU or ug, with /m2 or /kg if so
+    route = "sc"                          or "iv", or "iv over 15 min"
+
+A key that is not known is an error.
 """
 
 import re
@@ -99,7 +101,7 @@ def _single_dose(dose: dict[str, Any]) -> tuple[Administration, Fraction]:
     if isinstance(amount, bool) or not isinstance(amount, int | float):
         raise InputError("give its amount as a number, such as amount = 1.5")
     words = [_text(dose, key) for key in ("unit", "route")]
-    match parse(f"{amount} {' '.join(words)} at {_text(dose, 'time')}"):
+    match parse(f"{amount:.12g} {' '.join(words)} at {_text(dose, 'time')}"):
         case (Phase(administration, At((time,))),):
             return administration, time
     raise InputError('give one dose at one time, such as unit = "MIU", route = "sc", time = "3 d"')

@@ -11,6 +11,10 @@ HOURS_PER_WEEK = 168.0
 EXPANDED = 1.3
 """Fold of baseline from which a cell pool counts as expanded: the steady state DILfrequency aimed at."""
 
+_PLACES = np.linspace(-2.0, 2.0, 161)
+_QUARTIC = np.vander(_PLACES, 5) @ np.linalg.inv(np.vander(np.arange(-2.0, 3.0), 5))
+"""Values at `_PLACES` of the quartic through five values at -2, -1, 0, 1, 2."""
+
 Profile = Float[np.ndarray, "time patient"]
 Column = Float[np.ndarray, " patient"]
 
@@ -109,7 +113,7 @@ def _response(
     yield metric("mean_follow_up", "time average, follow-up", "fold", after / rest if rest > 0 else nothing)
     yield metric("mean_overall", "time average, treatment and follow-up", "fold", (during + after) / end)
     expanded = 100.0 * (profile >= EXPANDED).mean(axis=0)
-    yield metric(f"time_above_{EXPANDED:g}", f"share of the time >= {EXPANDED:g}-fold", "%", expanded)
+    yield metric(f"time_above_{EXPANDED:g}", f"share of the time ≥\u00a0{EXPANDED:g}-fold", "%", expanded)
 
 
 def _row(times: np.ndarray, time: float) -> int:
@@ -118,20 +122,18 @@ def _row(times: np.ndarray, time: float) -> int:
 
 
 def _peak(times: np.ndarray, profile: Profile, begin: float, end: float) -> Column:
-    """The largest value between two times, by a parabola through the highest point and its neighbours.
+    """The largest value between two times: the highest row, or what a quartic through the five around it reaches.
 
-    Between hourly points the top of an s.c. IL-2 curve is missed by up to 0.5 %; the parabola leaves 0.1 %.
+    Between hourly rows the top of an s.c. IL-2 curve is missed by up to 2 %; the quartic leaves 0.1 %.
     """
     first, last = _row(times, begin), _row(times, end)
     window = profile[first : last + 1]
-    top = window.argmax(axis=0) + first
-    inner = (top > first) & (top < last)
-    centre = np.clip(top, 1, len(times) - 2)
-    columns = np.arange(profile.shape[1])
-    left, middle, right = (profile[centre + step, columns] for step in (-1, 0, 1))
-    bend = left - 2.0 * middle + right
-    rise = np.where(inner & (bend < 0), -((left - right) ** 2) / np.where(bend < 0, 8.0 * bend, 1.0), 0.0)
-    return profile[top, columns] + rise
+    top = window.max(axis=0)
+    if len(window) < 5:
+        return top
+    centre = np.clip(window.argmax(axis=0), 2, len(window) - 3)
+    around = window[centre[None, :] + np.arange(-2, 3)[:, None], np.arange(window.shape[1])[None, :]]
+    return np.maximum(top, (_QUARTIC @ around).max(axis=0))
 
 
 def _integral(times: np.ndarray, profile: Profile, begin: float, end: float) -> Column:

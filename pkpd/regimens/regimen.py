@@ -1,5 +1,6 @@
 """A regimen: what is given, when, to whom, and how well the literature says so."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -45,20 +46,24 @@ class Regimen:
         """The weaker of the statuses of schedule and dose."""
         return max(self.schedule_status, self.dose_status, key=STATUSES.index)
 
+    @property
+    def obstacle(self) -> str:
+        """Why this regimen cannot be simulated; empty if it can."""
+        if self.unmodelled:
+            return self.unmodelled
+        if self.phases is None:
+            return "neither its dose nor its schedule is known"
+        if any(phase.administration.dose is None for phase in self.phases):
+            return "its dose is not known"
+        return ""
+
     def comparable(self) -> None:
         """Raise `InputError` with the reason if this regimen cannot be simulated."""
-        if self.unmodelled:
-            reason = self.unmodelled
-        elif self.phases is None:
-            reason = "neither its dose nor its schedule is known"
-        elif any(phase.administration.dose is None for phase in self.phases):
-            reason = "its dose is not known"
-        else:
-            return
-        raise InputError(
-            f"regimen '{self.name}' is listed but cannot be simulated: {reason}; "
-            'give a regimen of your own instead, such as "1 MIU sc qod x 12 wk"'
-        )
+        if self.obstacle:
+            raise InputError(
+                f"regimen '{self.name}' is listed but cannot be simulated: {self.obstacle}; "
+                'give a regimen of your own instead, such as "1 MIU sc qod x 12 wk"'
+            )
 
     def doses(self, specific_activity: SpecificActivity | None = None) -> tuple[PlannedDose, ...]:
         """The doses in the order of time; those in ug become IU by the `specific_activity` (aldesleukin's).
@@ -126,7 +131,7 @@ class Regimen:
         rows = []
         for number, (given, time) in enumerate(self._given(), start=1):
             amount, unit = amount_and_unit(given.dose) if given.dose else (float("nan"), "")
-            block = sum(start <= time for start in starts)
+            block = bisect_right(starts, time)
             infusion = 60.0 * float(given.duration)
             rows.append((number, block, float(time / DAY), float(time), float(amount), unit, given.route, infusion))
         columns = ["number", "block", "day", "time_h", "amount", "unit", "route", "infusion_min"]

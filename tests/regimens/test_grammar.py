@@ -86,6 +86,13 @@ GOOD = [
         1,
         "flat",
     ),
+    (
+        "1 MIU sc qod 5d on / 4d off x 2",
+        "1 MIU sc qod 5 d on / 4 d off x 2",
+        [0, 2, 4, 9, 11, 13],
+        1,
+        "flat",
+    ),
     ("1e6 IU s.c. q.o.d. for 4 days", "1 MIU sc qod x 4 d", [0, 2], 1, "flat"),
     ("1MIU SC QD x3 doses", "1 MIU sc qd x 3 doses", [0, 1, 2], 1, "flat"),
     ("  250 kiu sc daily × 2 d ", "0.25 MIU sc qd x 2 d", [0, 1], 0.25, "flat"),

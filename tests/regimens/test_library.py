@@ -216,17 +216,17 @@ def test_a_file_with_single_doses(tmp_path: Path) -> None:
     doses = [
         ("0 d", 1, "MIU", "sc"),
         ("12 h", "1.0", "MIU", "sc"),
-        ("3 d", 0.5, "MIU/m2", "sc"),
+        ("3 d", 0.1 + 0.2, "MIU/m2", "sc"),
         ("1 wk", 2, "ug/kg", "iv over 15 min"),
     ]
     path = _written(tmp_path, 'name = "by hand"\n' + "".join(dose.format(*row) for row in doses))
     regimen = resolve(path)
-    assert regimen.sentence() == "1 MIU sc at 0, 12 h, then 0.5 MIU/m2 at 3 d, then 2 ug/kg iv over 15 min at 7 d"
+    assert regimen.sentence() == "1 MIU sc at 0, 12 h, then 0.3 MIU/m2 at 3 d, then 2 ug/kg iv over 15 min at 7 d"
     assert [dose.time for dose in regimen.doses()] == [0, 12, 72, 168]
     assert [dose.duration for dose in regimen.doses()] == [0, 0, 0, 0.25]
     assert parse(regimen.sentence()) == regimen.phases
     assert regimen.on_blocks() == ((0, 192),)
-    assert regimen.total_dose == "2 MIU + 0.5 MIU/m2 + 2 ug/kg in 4 doses"
+    assert regimen.total_dose == "2 MIU + 0.3 MIU/m2 + 2 ug/kg in 4 doses"
 
 
 GOOD_DOSE = '[[dose]]\ntime = "1 d"\namount = 1\nunit = "MIU"\nroute = "sc"\n'

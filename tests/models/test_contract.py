@@ -1,0 +1,187 @@
+"""What every library model keeps to, from its row in components.py."""
+
+import re
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from components import LEAVING, LIBRARY, Row, amount, doses, typical_subject, with_every_amount
+from numpy.typing import NDArray
+
+from pkpd.engine.exact import exact_outputs, segment_states
+from pkpd.engine.simulate import simulate
+from pkpd.engine.system import linear_system
+from pkpd.models.library import MODELS
+from pkpd.models.model import OUT, Values
+from pkpd.population.virtual import literature_of
+
+EVERY = pytest.mark.parametrize("row", LIBRARY, ids=lambda row: row.name)
+
+
+def rows_with_new(part: Callable[[Row], object]) -> pytest.MarkDecorator:
+    """The rows that have such a part and are the first with it: what a model shares with another is tested once."""
+    parts = [part(row) for row in LIBRARY]
+    rows = [row for k, row in enumerate(LIBRARY) if parts[k] and parts[k] not in parts[:k]]
+    return pytest.mark.parametrize("row", rows, ids=lambda row: row.name)
+
+
+DOSED = rows_with_new(lambda row: row.alone.linear)
+DRIVEN = rows_with_new(lambda row: row.alone.responses[-1:])
+
+
+def columns(row: Row, count: int = 1) -> dict[str, jax.Array]:
+    return {name: jnp.asarray(value) for name, value in typical_subject(row.whole, count).items()}
+
+
+def test_every_library_model_has_a_row() -> None:
+    assert {row.name for row in LIBRARY} == set(MODELS)
+
+
+@EVERY
+def test_it_is_documented(row: Row) -> None:
+    model = row.alone
+    assert model.title
+    assert model.references
+    assert model.literature
+    for parameter in model.parameters:
+        assert parameter.meaning
+        assert parameter.unit
+        assert parameter.lower < parameter.upper
+    for state in model.states:
+        assert state.unit
+        assert state.meaning
+    for block in (model.linear, *model.responses):
+        if block is not None:
+            lines = [line.partition("'")[0].strip() for line in block.equations]
+            assert lines == [state.name for state in block.states], "one equation a state, in their order"
+    for readout in model.linear.readouts if model.linear else ():
+        assert readout.unit
+        assert readout.meaning
+        assert readout.equation.startswith(f"{readout.name} = ")
+
+
+@EVERY
+def test_its_equations_name_only_what_it_has(row: Row) -> None:
+    model = row.alone
+    known = {*model.symbols, *model.outputs, *(state.name for state in model.states)}
+    known |= {name for response in model.responses for name in response.inputs}
+    blocks = [block for block in (model.linear, *model.responses) if block is not None]
+    lines = [line for block in blocks for line in block.equations]
+    lines += [readout.equation for readout in (model.linear.readouts if model.linear else ())]
+    for line in lines:
+        assert set(re.findall(r"[a-z]\w*", line)) <= known, line
+
+
+@EVERY
+def test_the_literature_has_each_parameter_in_the_model_s_unit_and_bounds(row: Row) -> None:
+    model, known = row.alone, literature_of(row.alone)
+    assert set(known) == set(model.symbols)
+    for parameter in model.parameters:
+        prior = known[parameter.symbol]
+        assert prior.unit == parameter.unit
+        assert parameter.lower < prior.typical < parameter.upper
+        if parameter.transform == "logit":
+            assert (parameter.lower, parameter.upper) == (0.0, 1.0)
+
+
+@EVERY
+def test_its_routes_have_the_units_of_a_lag_and_a_share(row: Row) -> None:
+    unit = {parameter.symbol: parameter.unit for parameter in row.alone.parameters}
+    for route in row.alone.routes:
+        assert route.into in row.alone.compartments.names
+        assert route.lag is None or unit[route.lag] == "h"
+        assert route.bioavailability is None or unit[route.bioavailability] == "1"
+
+
+@DOSED
+def test_nothing_is_lost_or_made_between_compartments(row: Row) -> None:
+    block, p = row.alone.compartments, columns(row)
+    rates = block.rates(Values(**p))
+    assert set(sum(rates, ())) <= {*block.names, OUT}
+    assert all(source != OUT and source != destination for source, destination in rates)
+    assert all(float(rate[0]) > 0 for rate in rates.values())
+    matrix = linear_system(block, p).matrix
+    for j, name in enumerate(block.names):
+        total = sum(float(entry[0]) for (_, column), entry in matrix.items() if column == j)
+        leaving = float(rates[name, OUT][0]) if (name, OUT) in rates else 0.0
+        assert total == pytest.approx(-leaving, abs=1e-15)
+
+
+@DOSED
+def test_what_is_given_is_in_the_body_or_has_left_it_and_never_negative(row: Row) -> None:
+    model = with_every_amount(row.alone)
+    times = np.linspace(0.0, 240.0, 41)
+    for route in model.routes:
+        into = model.compartments.names.index(route.into)
+        found = simulate(
+            model,
+            typical_subject(row.alone),
+            doses([0.0, 48.0], [1e6, 2e5], into=into),
+            times,
+            outputs=tuple(amount(name) for name in model.compartments.names),
+            integrals=(LEAVING,),
+        )
+        inside = np.stack([found.values[amount(name)][:, 0] for name in model.compartments.names])
+        assert (inside >= 0.0).all()
+        given = np.where(times > 48.0, 1.2e6, np.where(times > 0.0, 1e6, 0.0))
+        balance = inside.sum(axis=0) + found.values[f"{LEAVING}_auc"][:, 0]
+        assert np.abs(balance - given).max() <= 1e-12 * 1.2e6
+
+
+def profile(row: Row, given: float) -> dict[str, NDArray]:
+    dosing = doses([0.0, 24.0], given, subjects=2)
+    found = simulate(row.whole, typical_subject(row.whole, 2), dosing, np.linspace(0, 480, 21))
+    assert found.failures == {}
+    return found.values
+
+
+@DRIVEN
+def test_without_drug_it_stays_at_rest_and_with_drug_it_stays_positive(row: Row) -> None:
+    names = [name for response in row.alone.responses for name in response.names]
+    rest, treated = profile(row, 0.0), profile(row, 1e6)
+    for name in names:
+        assert np.ptp(rest[name]) == 0.0
+        assert rest[name][0, 0] > 0.0
+        assert (treated[name] > 0.0).all()
+        assert np.ptp(treated[name]) > 0.01
+
+
+@DRIVEN
+@pytest.mark.parametrize("level", [0.0, 1e-300, 1.0, 1e12])
+def test_its_derivatives_are_finite_also_where_there_is_no_drug(row: Row, level: float) -> None:
+    """Of d/dt by parameters, states and inputs; at rest and far from it."""
+    p = columns(row)
+    for block in row.alone.responses:
+        for factor in (1.0, 5.0):
+            y = {name: factor * value for name, value in block.initial(Values(**p)).items()}
+            u = {name: jnp.full(1, level) for name in block.inputs}
+
+            def total(p: dict, y: dict, u: dict, block=block) -> jax.Array:
+                return sum(block.derivative(Values(**y), Values(**u), Values(**p)).values())[0]
+
+            for found in jax.tree.leaves(jax.grad(total, argnums=(0, 1, 2))(p, y, u)):
+                assert np.isfinite(found).all()
+
+
+@DOSED
+@pytest.mark.parametrize("given", [0.0, 1e6])
+def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row, given: float) -> None:
+    """Forward mode through the exact path, at the time of a dose, after it, and long after; also of a zero dose."""
+    block = row.alone.compartments
+    times = jnp.array([[0.0], [1.0], [24.0], [2000.0]])
+    readouts = [readout.name for readout in block.readouts]
+    jump = jnp.zeros((1, len(block.names), 1)).at[0, 0, 0].set(given)
+
+    def outputs(p: dict[str, jax.Array]) -> jax.Array:
+        system = linear_system(block, p)
+        kind, rate = jnp.zeros(1, dtype=int), jnp.zeros((1, 0, 1))
+        states = segment_states(system, jnp.full((1, 1), 3000.0), kind, jump, rate)
+        return exact_outputs(system, readouts, jnp.zeros((1, 1)), states, times)[:, :, 0]
+
+    found = jax.jit(jax.jacfwd(outputs))(columns(row))
+    assert all(np.isfinite(derivative).all() for derivative in found.values())
+    lines = " ".join([*block.equations, *(readout.equation for readout in block.readouts)])
+    named = {symbol for symbol in row.whole.symbols if re.search(rf"\b{symbol}\b", lines)}
+    assert {name for name, derivative in found.items() if np.any(derivative)} == (named if given else set())
