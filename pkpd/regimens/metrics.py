@@ -124,7 +124,8 @@ def _row(times: np.ndarray, time: float) -> int:
 def _peak(times: np.ndarray, profile: Profile, begin: float, end: float) -> Column:
     """The largest value between two times: the highest row, or what a quartic through the five around it reaches.
 
-    Between hourly rows the top of an s.c. IL-2 curve is missed by up to 2 %; the quartic leaves 0.1 %.
+    In the default population the highest hourly row misses the top by up to 4 %; the quartic by 0.05 % in 95 % of the
+    patients and by 3 % at worst, where absorption is so fast that the lag falls among the five rows.
     """
     first, last = _row(times, begin), _row(times, end)
     window = profile[first : last + 1]
