@@ -127,7 +127,9 @@ class Model:
             if routes.count(route.name) > 1:
                 raise InputError(f"model '{self.name}': route '{route.name}' is given twice; name one of them anew")
             if route.into not in places:
-                raise InputError(f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such compartment")
+                raise InputError(
+                    f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such compartment"
+                )
             for symbol in (route.bioavailability, route.lag):
                 if symbol is not None and symbol not in self.symbols:
                     raise InputError(f"model '{self.name}': route '{route.name}' needs '{symbol}', no such parameter")

@@ -21,8 +21,8 @@ EVEN = np.linspace(0.0, HOURS, 97)
 UNEVEN = np.unique(np.concatenate([[0.0, HOURS], np.random.default_rng(3).uniform(0, HOURS, 40), EVEN[::8]]))
 
 
-def parameters_of(model: Model, seed: int = 1, count: int = SUBJECTS) -> dict[str, NDArray]:
-    return draws({name: TYPICAL[name] for name in model.symbols}, count, seed)
+def parameters_of(model: Model) -> dict[str, NDArray]:
+    return draws({name: TYPICAL[name] for name in model.symbols}, SUBJECTS, seed=1)
 
 
 def rate_matrix(model: Model, parameters: dict[str, NDArray], subject: int) -> NDArray:
@@ -33,11 +33,12 @@ def rate_matrix(model: Model, parameters: dict[str, NDArray], subject: int) -> N
     return absorbed(disposition(p["cl"], p["v1"], *outer), *[p["ka"]] * stages if stages else [])
 
 
-def schedules(model: Model, seed: int = 2, count: int = SUBJECTS) -> list[list[Record]]:
-    """Boluses and infusions into depot and central, with lag, F and repeats; times are multiples of 1/64 h."""
-    rng = np.random.default_rng(seed)
-    into = (1, 2) if len(model.states) > 1 else (1,)
-    return [random_schedule(rng, into, hours=HOURS, samples=0, steady_states=False, resets=False) for _ in range(count)]
+def schedules(into: tuple[int, ...]) -> list[list[Record]]:
+    """Boluses and infusions, with lag, F and repeats; times are multiples of 1/64 h."""
+    rng = np.random.default_rng(2)
+    return [
+        random_schedule(rng, into, hours=HOURS, samples=0, steady_states=False, resets=False) for _ in range(SUBJECTS)
+    ]
 
 
 def truth(model: Model, parameters: dict[str, NDArray], dosing: Sequence[Sequence[Record]], times: NDArray) -> NDArray:
@@ -77,45 +78,32 @@ def amounts(values: dict[str, NDArray], model: Model) -> NDArray:
 
 
 @pytest.mark.parametrize(
-    ("peripherals", "stages", "times"),
+    ("peripherals", "stages", "into", "times"),
     [
-        (0, 0, EVEN),
-        (1, 0, UNEVEN),
-        (2, 0, EVEN),
-        (0, 1, UNEVEN),
-        (1, 1, EVEN),
-        (2, 1, UNEVEN),
-        (2, 1, EVEN),
-        (1, 2, EVEN),  # depot and transit empty at one rate, as in s.c. IL-2
+        (0, 1, (1, 2), UNEVEN),
+        (1, 2, (1,), EVEN),  # depot and transit empty at one rate, as in s.c. IL-2
+        (2, 1, (2,), UNEVEN),
+        pytest.param(0, 0, (1,), EVEN, marks=pytest.mark.slow),
+        pytest.param(1, 1, (1, 2), EVEN, marks=pytest.mark.slow),
+        pytest.param(2, 1, (1, 2), EVEN, marks=pytest.mark.slow),
     ],
 )
-def test_random_doses_in_random_patients(peripherals: int, stages: int, times: NDArray) -> None:
+def test_random_doses_in_random_patients(peripherals: int, stages: int, into: tuple[int, ...], times: NDArray) -> None:
+    """Boluses and infusions into depot and central. Some absorb (nearly) as fast as they eliminate."""
     model = compartments(peripherals, stages)
-    parameters, dosing = parameters_of(model), schedules(model)
+    parameters, dosing = parameters_of(model), schedules(into)
+    if (peripherals, stages) == (0, 1):
+        distances = [0.0, 1e-16, 1e-14, -1e-14, 1e-12, 1e-9, 1e-6, -1e-3, 1e-2, -1e-2]
+        parameters["ka"][:10] = (parameters["cl"] / parameters["v1"])[:10] * (1.0 + np.array(distances))
     found = simulate(model, parameters, doses_of(dosing), times)
     assert found.failures == {}
-    # The oracle's Padé approximant rounds at 1e-16 of the largest amount, so it can judge no less than 1e-3 of that.
     inside, expected = amounts(found.values, model), truth(model, parameters, dosing, times)
+    np.testing.assert_allclose(found.values["conc"], found.values[amount("central")] / parameters["v1"], rtol=1e-15)
+    # The oracle's Padé approximant rounds at 1e-16 of the largest amount, so it can judge no less than 1e-3 of that.
     assert scaled_error(inside, expected, axis=(0, 1), floor=1e-3) <= 1e-12
     for subject in range(3):
         matrix, arrivals = rate_matrix(model, parameters, subject), at_arrival(dosing[subject])
         assert scaled_error(inside[:, :, subject], fifty_digits(matrix, arrivals, times)) <= 1e-12
-
-
-@pytest.mark.parametrize("distance", [0.0, 1e-14, -1e-14, 1e-10, 1e-6, 1e-2, -1e-2])
-def test_absorption_as_fast_as_elimination(distance: float) -> None:
-    model = compartments(0, 1)
-    parameters = {"ka": np.array([0.4 * (1 + distance)]), "cl": np.array([4.0]), "v1": np.array([10.0])}
-    dosing = [[Record(0.0, 1, 100.0, 1)]]
-    found = simulate(model, parameters, doses_of(dosing), EVEN)
-    assert scaled_error(amounts(found.values, model), truth(model, parameters, dosing, EVEN)) <= 1e-13
-
-
-def test_a_concentration_is_amount_over_volume() -> None:
-    model = compartments(0, 1)
-    parameters = parameters_of(model)
-    values = simulate(model, parameters, doses_of(schedules(model)), EVEN).values
-    np.testing.assert_allclose(values["conc"], values[amount("central")] / parameters["v1"], rtol=1e-15)
 
 
 @pytest.mark.parametrize("origin", [0.0, 0.45, 1000.1, 8000.3])
@@ -131,34 +119,19 @@ def test_at_the_moment_of_a_dose_a_value_is_the_one_before(origin: float, step: 
     assert (values[at + 1, at - 1] > 0.0).all()
 
 
-def test_an_uneven_time_at_a_dose_is_before_it_too() -> None:
-    model = compartments()
-    times = np.array([0.0, 0.3, 0.30000000000000004, 1.7, 5.0])
-    found = simulate(model, {"cl": np.ones(1), "v1": np.ones(1)}, doses([0.3]), times).values["conc"][:, 0]
-    np.testing.assert_allclose(found, [0, 0, 100, 100 * np.exp(-1.4), 100 * np.exp(-4.7)], rtol=1e-13)
-
-
-def test_a_time_close_to_the_grid_but_not_on_it_is_taken_as_it_is() -> None:
-    """A sample 1 ms after a bolus, on what is nearly a grid, shows the bolus."""
-    model = compartments()
-    times = np.array([0.0, 24.0, 48.0 + 2e-10, 72.0])
-    found = simulate(model, {"cl": np.ones(1), "v1": np.ones(1)}, doses([48.0]), times).values["conc"][:, 0]
-    np.testing.assert_allclose(found, [0.0, 0.0, 100.0, 100 * np.exp(-24.0)], rtol=1e-9)
-
-
-def test_the_area_under_the_curve_is_dose_over_clearance() -> None:
-    """After all is gone, F dose / CL; before, what closed form says of one compartment."""
-    model = compartments(0, 1)
-    parameters = parameters_of(model)
-    given = doses([0.0, 7.0], [100.0, 30.0], subjects=SUBJECTS, lag=0.25, bioavailability=0.4)
-    times = np.array([0.0, 1.25, 5000.0])
-    values = simulate(model, parameters, given, times, outputs=("conc",), integrals=("conc",)).values
-    assert sorted(values) == ["conc", "conc_auc"]
-    # 2e-16 t |A| with t |A| up to 1e4
-    np.testing.assert_allclose(values["conc_auc"][2], 0.4 * 130.0 / parameters["cl"], rtol=1e-11)
-    ka, ke = parameters["ka"], parameters["cl"] / parameters["v1"]
-    partial = 40.0 / parameters["v1"] * ka / (ka - ke) * (-np.expm1(-ke) / ke + np.expm1(-ka) / ka)
-    np.testing.assert_allclose(values["conc_auc"][1], partial, rtol=1e-12)
+@pytest.mark.parametrize(
+    ("dose", "times", "hours_since"),
+    [
+        # the binary numbers decide what is at the dose and what is after it
+        (0.3, [0.0, 0.3, 0.30000000000000004, 1.7], [0.0, 1.4]),
+        # a sample 1 us after the dose, on what is nearly a grid, is not moved onto the grid
+        (48.0, [0.0, 24.0, 48.0 + 2e-10, 72.0], [2e-10, 24.0]),
+    ],
+)
+def test_uneven_times_are_taken_as_they_are(dose: float, times: list[float], hours_since: list[float]) -> None:
+    one = {"cl": np.ones(1), "v1": np.ones(1)}
+    found = simulate(compartments(), one, doses([dose]), np.array(times)).values["conc"][:, 0]
+    np.testing.assert_allclose(found, [0.0, 0.0, *100.0 * np.exp(-np.array(hours_since))], rtol=1e-13)
 
 
 def entered(record: Record, times: NDArray) -> NDArray:
@@ -169,30 +142,21 @@ def entered(record: Record, times: NDArray) -> NDArray:
 
 
 def test_what_is_given_is_in_the_body_or_has_left_it() -> None:
-    model = compartments(2, 1)
-    parameters, dosing = parameters_of(model), schedules(model)
-    found = simulate(model, parameters, doses_of(dosing), UNEVEN, integrals=(LEAVING,)).values
-    inside = amounts(found, model)
+    model = compartments(1)
+    parameters, dosing = parameters_of(model), schedules((1,))
+    times = np.append(UNEVEN, 2e4)
+    found = simulate(model, parameters, doses_of(dosing), times, outputs=INSIDE, integrals=(LEAVING, "conc")).values
+    assert sorted(found) == sorted((*INSIDE, f"{LEAVING}_auc", "conc_auc"))
+    inside = np.stack([found[name] for name in INSIDE])
     assert (inside >= 0.0).all()
-    balance = inside.sum(axis=1) + found[f"{LEAVING}_auc"]
+    balance = inside.sum(axis=0) + found[f"{LEAVING}_auc"]
     for subject, records in enumerate(dosing):
-        given = sum(entered(record, UNEVEN) for record in at_arrival(records))
-        assert np.abs(balance[:, subject] - given).max() <= 1e-12 * given.max()
+        given = sum(entered(record, times) for record in at_arrival(records))
+        assert np.abs(balance[:-1, subject] - given[:-1]).max() <= 1e-12 * given.max()
+        # after 2e4 h all is gone: the area is F dose / CL, to 1e-15 t |A| with t |A| up to 1e5
+        assert found["conc_auc"][-1, subject] * parameters["cl"][subject] == pytest.approx(given[-1], rel=1e-10)
+    # what has left is clearance times area, at every time
+    np.testing.assert_allclose(found["conc_auc"] * parameters["cl"], found[f"{LEAVING}_auc"], rtol=1e-12)
 
 
-def test_several_infusions_run_at_once() -> None:
-    model = compartments()
-    found = simulate(
-        model,
-        {"cl": np.array([4.0]), "v1": np.array([10.0])},
-        doses([0.0, 1.0, 2.0], [400.0, 50.0, 30.0], duration=[100.0, 2.0, 1.0]),
-        np.array([0.0, 2.5, 3.0, 99.0]),
-    ).values["conc"][:, 0]
-
-    def infused(rate: float, start: float, length: float, time: NDArray) -> NDArray:
-        running = np.clip(time - start, 0, length)
-        return rate / 4.0 * -np.expm1(-0.4 * running) * np.exp(-0.4 * np.maximum(time - start - length, 0))
-
-    time = np.array([0.0, 2.5, 3.0, 99.0])
-    expected = infused(4.0, 0, 100, time) + infused(25.0, 1, 2, time) + infused(30.0, 2, 1, time)
-    np.testing.assert_allclose(found, expected, rtol=1e-13)
+INSIDE = tuple(amount(state.name) for state in compartments(1).states)

@@ -1,5 +1,6 @@
 """A linear block as a matrix, and the tables of its drive."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pkpd.engine.system import LinearSystem, linear_system
 
 MODEL = compartments(1, 1)
 PARAMETERS = draws({"ka": 0.5, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0}, 5, seed=41)
+METHOD = explicit_method("tsit5")
 
 
 def system(infused: tuple[str, ...] = (), integrals: tuple[str, ...] = ()) -> LinearSystem:
@@ -55,26 +57,28 @@ def test_infusions_and_integrals_are_states_that_hold_their_value() -> None:
     assert list(found.readouts["conc_auc"]) == [4]
 
 
+@jax.jit
+def read_ahead(duration: jax.Array, level: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    """Concentration at each abscissa [fraction, subject] and all states one step later [state, subject]."""
+    drive = dyadic_drive(system(infused=("central",)), ("conc",), METHOD.fractions, jnp.broadcast_to(duration, (1, 5)))
+    looks, steps = at_level(drive, level, jnp.asarray(0))
+    return jnp.stack([values["conc"] for values in drives(drive, looks, x)]), jnp.stack(advance(drive, steps, x))
+
+
 @pytest.mark.parametrize("duration", [1e-3, 24.0, 4000.0])
 def test_the_drive_at_every_step_a_segment_may_be_walked_in(duration: float) -> None:
     """Read ahead by c D/2^m from random amounts, for each m and each abscissa of the method, and one step on."""
-    found = system(infused=("central",))
-    method = explicit_method("tsit5")
-    drive = dyadic_drive(found, ("conc",), method.fractions, jnp.full((1, 5), duration))
-    x = tuple(jnp.asarray(row) for row in np.random.default_rng(1).uniform(0, 100, (4, 5)))
-    state = np.array(x)
+    joined = [dense(system(infused=("central",)), subject) for subject in range(5)]
+    state = np.random.default_rng(1).uniform(0, 100, (4, 5))
     worst = 0.0
     for level in range(LEVELS + 1):
-        looks, steps = at_level(drive, jnp.asarray(level), jnp.asarray(0))
-        ahead = drives(drive, looks, x)
-        after = np.array(advance(drive, steps, x))
+        ahead, after = read_ahead(jnp.asarray(duration), jnp.asarray(level), tuple(map(jnp.asarray, state)))
         h = duration * 2.0 ** (level - LEVELS)
-        for subject in range(5):
-            joined = dense(found, subject)
-            for c, values in zip(method.fractions, ahead, strict=True):
-                truth = (matrix_exponential(joined * c * h) @ state[:, subject])[1] / PARAMETERS["v1"][subject]
-                worst = max(worst, abs(float(values["conc"][subject]) / truth - 1))
-            truth = matrix_exponential(joined * h) @ state[:, subject]
+        for subject, matrix in enumerate(joined):
+            for c, found in zip(METHOD.fractions, ahead[:, subject], strict=True):
+                truth = (matrix_exponential(matrix * c * h) @ state[:, subject])[1] / PARAMETERS["v1"][subject]
+                worst = max(worst, abs(float(found) / truth - 1))
+            truth = matrix_exponential(matrix * h) @ state[:, subject]
             worst = max(worst, np.abs(after[:, subject] - truth).max() / truth.max())
     # 18 squarings of a matrix near 1 cost up to 2^18 x 1e-16 = 3e-11: nothing beside a tolerance of 1e-7
     assert worst <= 1e-10

@@ -39,7 +39,9 @@ def refused(
 
 def test_the_input_all_others_are_a_change_of_is_accepted() -> None:
     found = simulate(MODEL, parameters(), DOSES, TIMES, outputs=("conc",))
+    assert list(found.values) == ["conc"]
     assert found.values["conc"].shape == (3, 2)
+    assert (found.steps, found.rejected) == (0, 0)  # nothing is integrated that nobody asked for
 
 
 @pytest.mark.parametrize("name", ["treg", "amount", "", "k"])

@@ -166,22 +166,23 @@ def test_its_derivatives_are_finite_also_where_there_is_no_drug(row: Row, level:
 
 
 @DOSED
-@pytest.mark.parametrize("given", [0.0, 1e6])
-def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row, given: float) -> None:
-    """Forward mode through the exact path, at the time of a dose, after it, and long after; also of a zero dose."""
+def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row) -> None:
+    """Forward mode through the exact path, at the time of a dose, after it, and long after; also of no dose."""
     block = row.alone.compartments
     times = jnp.array([[0.0], [1.0], [24.0], [2000.0]])
     readouts = [readout.name for readout in block.readouts]
-    jump = jnp.zeros((1, len(block.names), 1)).at[0, 0, 0].set(given)
 
-    def outputs(p: dict[str, jax.Array]) -> jax.Array:
+    def outputs(p: dict[str, jax.Array], given: float) -> jax.Array:
         system = linear_system(block, p)
+        jump = jnp.zeros((1, len(block.names), 1)).at[0, 0, 0].set(given)
         kind, rate = jnp.zeros(1, dtype=int), jnp.zeros((1, 0, 1))
         states = segment_states(system, jnp.full((1, 1), 3000.0), kind, jump, rate)
         return exact_outputs(system, readouts, jnp.zeros((1, 1)), states, times)[:, :, 0]
 
-    found = jax.jit(jax.jacfwd(outputs))(columns(row))
-    assert all(np.isfinite(derivative).all() for derivative in found.values())
     lines = " ".join([*block.equations, *(readout.equation for readout in block.readouts)])
     named = {symbol for symbol in row.whole.symbols if re.search(rf"\b{symbol}\b", lines)}
-    assert {name for name, derivative in found.items() if np.any(derivative)} == (named if given else set())
+    derivatives = jax.jit(jax.jacfwd(outputs))
+    for given, expected in ((1e6, named), (0.0, set())):
+        found = derivatives(columns(row), given)
+        assert all(np.isfinite(derivative).all() for derivative in found.values())
+        assert {name for name, derivative in found.items() if np.any(derivative)} == expected

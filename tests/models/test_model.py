@@ -69,7 +69,9 @@ def test_compartments_belong_on_the_left() -> None:
 
 
 def test_an_input_that_nothing_provides() -> None:
-    with pytest.raises(InputError, match=r"'treg_proliferation' needs the input il2; '1 compartments, 1 stages' gives conc"):
+    with pytest.raises(
+        InputError, match=r"'treg_proliferation' needs the input il2; '1 compartments, 1 stages' gives conc"
+    ):
         PK >> model("treg_proliferation")
     assert model("treg_proliferation").missing_inputs == ("il2",)
     assert (model("treg_proliferation") >> model("nk_cd56bright")).missing_inputs == ("il2",)
@@ -122,7 +124,9 @@ def test_a_model_that_needs_compartments_says_so() -> None:
 def test_exactly_the_parameters_of_the_model() -> None:
     both = PK >> PD
     both.check_parameters(dict.fromkeys(("k", "v1", "cl", "ka")))
-    with pytest.raises(InputError, match="parameters of '1 compartments, 1 stages.response': missing k; it takes ka, cl"):
+    with pytest.raises(
+        InputError, match="parameters of '1 compartments, 1 stages.response': missing k; it takes ka, cl"
+    ):
         both.check_parameters(dict.fromkeys(("v1", "cl", "ka")))
     with pytest.raises(InputError, match="missing ka, k; unknown CL, K; it takes ka, cl, v1, k"):
         both.check_parameters(dict.fromkeys(("v1", "cl", "CL", "K")))
