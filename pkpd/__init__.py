@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pkpd.dataset import read_dataset as read_dataset
     from pkpd.regimens.compare import compare as compare
 
 # Name -> module that holds it: imported when first asked for, so that `import pkpd` stays fast.
-_LAZY = {"compare": "pkpd.regimens.compare"}
+_LAZY = {"compare": "pkpd.regimens.compare", "read_dataset": "pkpd.dataset"}
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,9 @@ HEAVY = ("jax", "numpy", "pandas", "xarray", "scipy", "matplotlib", "plotly", "p
 VERBS = (
     [],
     ["compare"],
+    ["data", "check"],
+    ["data", "plot"],
+    ["data", "example"],
     ["regimens"],
     ["regimens", "list"],
     ["regimens", "show"],
@@ -91,6 +94,17 @@ def test_a_mistake_is_one_clear_line(arguments: list[str], message: str, capsys:
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+def test_the_example_table_is_written_once_and_passes_its_own_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["data", "example", "--out", str(tmp_path)]) == 0
+    assert "SIMULATED" in capsys.readouterr().out
+    assert run(["data", "check", str(tmp_path / "pss_simulated.csv")]) == 0
+    assert "0 errors" in capsys.readouterr().out
+    assert run(["data", "example", "--out", str(tmp_path)]) == 2
+    assert "nothing was written" in capsys.readouterr().err
 
 
 def test_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
