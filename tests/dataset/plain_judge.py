@@ -44,6 +44,10 @@ def mistakes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> set[str]:
     for record in records:
         found |= of_record(record)
     found |= of_order(records)
+    seen = [record for record in records if kind(record) == 0]
+    several = len({record["CMT"] for record in seen if record.get("CMT") is not None}) > 1
+    if several and any(record["CMT"] is None and record.get("DV") is not None for record in seen):
+        found.add("E-DVID")
     scored = {record["who"] for record in records if is_scored(record)}
     if any(record["who"] not in scored for record in records) or not records:
         found.add("E-EMPTY")
