@@ -47,10 +47,9 @@ def run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         print(f"pkpd: {error.format_message()} (see --help)", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("pkpd: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except (ArithmeticError, MemoryError, OSError) as error:
         print(f"pkpd: failed: {error or type(error).__name__}", file=sys.stderr)
         return FAILED
+    if code == INTERRUPTED:  # Ctrl-C arrives here as a code
+        print("pkpd: interrupted", file=sys.stderr)
     return code if isinstance(code, int) else OK

@@ -53,8 +53,9 @@ class Labels:
     names: tuple[str, ...]
 
     def __getitem__(self, row: int) -> str:
+        """The label of a row as a message may show it."""
         code = self.codes[row]
-        return self.names[code] if code >= 0 else "?"
+        return shortened(self.names[code]) if code >= 0 else "?"
 
 
 def layout(sheet: Sheet, declaration: Declaration) -> tuple[Layout, list[Breach]]:

@@ -8,7 +8,7 @@ import numpy as np
 from pkpd.dataset.clock import hours
 from pkpd.dataset.columns import NUMBER, Labels, Layout, Numbers, labels, numbers, wrong_cells
 from pkpd.dataset.declaration import STANDARD, Declaration, Output
-from pkpd.dataset.findings import Breach
+from pkpd.dataset.findings import Breach, shortened
 from pkpd.dataset.sheet import Sheet
 
 # How nlmixr's older tables write a dose into compartment 1.
@@ -116,7 +116,7 @@ class Draft:
             column=column,
             rows=self.sheet.lines[rows],
             ids=[self.ids[int(row)] for row in rows],
-            values=[self.value(int(row), column) for row in rows],
+            values=[shortened(self.value(int(row), column)) for row in rows],
         )
 
     def told(self, code: str, column: str, rows: np.ndarray, what: str, rule: str = "", fix: str = "") -> Breach:

@@ -16,7 +16,7 @@ from pkpd.dataset.dataset import Dataset, Endpoint, measured, ranged
 from pkpd.dataset.declaration import Covariate, Declaration, Output, declared, read_sidecar
 from pkpd.dataset.dose_rules import DOSES
 from pkpd.dataset.draft import Draft, drafted
-from pkpd.dataset.findings import Breach, DataError, Findings
+from pkpd.dataset.findings import Breach, DataError, Findings, shortened
 from pkpd.dataset.ignore import matching
 from pkpd.dataset.limits import with_limits, with_scores
 from pkpd.dataset.measure import Measure, measures
@@ -127,11 +127,14 @@ def sheet_of(source: str | Path | pd.DataFrame, declaration: Declaration) -> She
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        from pyarrow import parquet
     except ImportError as error:
         raise InputError("reading Parquet needs the package pyarrow; install it, or save the table as CSV") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a Parquet file"
+    try:
+        # What pandas notes in the file for itself is not needed, and a damaged note is no reason to fail.
+        return parquet.read_table(path).to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a Parquet file, or a damaged one"
         raise UnreadableError(
             Breach("E-FILE", f"cannot read '{path}': {reason}", "", "save the table as CSV or Parquet")
         ) from error
@@ -190,11 +193,28 @@ def _checked(sheet: Sheet, declaration: Declaration) -> tuple[Dataset | None, Fi
                 "read with purpose='simulate' if the table only asks for predictions",
             )
         )
+    found += _names_taken_twice(draft, covariates)
     by_name, told = measures(declaration, draft.outputs, tuple(column.covariate for column in covariates))
     findings = Findings() + Findings((*found, *told))
     if findings.of("error").breaches:
         return None, findings
     return _dataset(scored, covariates, by_name, where), findings
+
+
+def _names_taken_twice(draft: Draft, covariates: list[CovariateColumn]) -> list[Breach]:
+    """An endpoint is known by its name alone, and so are TIME, AMT and the covariates."""
+    taken = {"time", "amt", *(column.covariate.name.lower() for column in covariates)}
+    twice = [output.name for output in draft.outputs if output.name.lower() in taken]
+    if not twice:
+        return []
+    return [
+        Breach(
+            "E-DVID",
+            f"endpoints with the name of a column or covariate: {', '.join(map(shortened, twice))}",
+            "an endpoint, TIME, AMT and a covariate have different names",
+            "name it otherwise with outputs={'...': ...}",
+        )
+    ]
 
 
 def _sorted_draft(sheet: Sheet, where: Layout, declaration: Declaration) -> tuple[Draft, list[Breach]]:

@@ -157,6 +157,14 @@ BAD = (
     Bad("an endpoint nobody declared", "E-DVID", 4, TWO, {"outputs": {"il2": 1}}),
     Bad("no DVID on an observation", "E-DVID", 4, "ID,TIME,AMT,DV,DVID|1,0,9,.,.|1,1,0,5,1|1,2,0,6,."),
     Bad("no CMT where CMT tells endpoints apart", "E-DVID", 4, f"{DOSED}|1,2,0,0,.,4|1,3,0,0,3,4"),
+    Bad("an endpoint called TIME", "E-DVID", None, TWO.replace("5,1", "5,Time")),
+    Bad(
+        "an endpoint called like a covariate",
+        "E-DVID",
+        None,
+        covariate("70", "70"),
+        {"outputs": "wt", "covariates": ["WT"]},
+    ),
     Bad("one name for two endpoints", "E-DVID", 3, TWO, {"outputs": "il2"}),
     Bad("two names for one endpoint", "E-DVID", 3, TWO, {"outputs": {"il2": 1, "treg": 2, "nk": 1}}),
     # limits

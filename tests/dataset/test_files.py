@@ -57,6 +57,18 @@ def test_text_called_parquet(tmp_path: Path):
     assert check_dataset(path).findings.codes == {"E-FILE"}
 
 
+def test_a_damaged_parquet_file_is_a_finding_or_still_a_table(tmp_path: Path):
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"ID": ["a", "a"], "TIME": [0.0, 1.0], "AMT": [9, 0], "DV": [None, 5.0]}).to_parquet(path)
+    whole, rng, broken = path.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(bytes(damaged)[: rng.integers(len(whole)) if rng.random() < 0.2 else len(whole)])
+        broken += check_dataset(path).dataset is None
+    assert broken > 50
+
+
 def test_parquet_and_frames_are_read_like_text(tmp_path: Path):
     path = tmp_path / "table.csv"
     path.write_text(TABLE)
