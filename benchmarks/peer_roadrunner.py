@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
-import antimony
+import antimony  # pyright: ignore[reportMissingImports]  (extra: bench)
 import numpy as np
-import roadrunner
+import roadrunner  # pyright: ignore[reportMissingImports]  (extra: bench)
 import workload
 
 _MODEL = """

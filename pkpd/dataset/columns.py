@@ -148,18 +148,20 @@ def wrong_cells(sheet: Sheet, place: int, bad: np.ndarray, ids: Labels, name: st
         return []
     rows = np.flatnonzero(bad)
     texts = [shortened(sheet.text(int(row), place)) for row in rows]
-    fix = "write a number" if missing else "write a number, or '.' for no value"
+    fixes = ["write a number" if missing else "write a number, or '.' for no value"]
     if any(DECIMAL_COMMA.fullmatch(text) for text in texts):
-        fix = "write decimals with a point; `pkpd data check FILE --fix OUT` does it"
-    elif name == "TIME" and any(CLOCK.fullmatch(text) for text in texts):
-        fix = "say that TIME holds clock times or dates with date_format=..., date=..."
+        fixes.append("decimals have a point: `pkpd data check FILE --fix OUT` mends them")
+    if name == "TIME" and any(CLOCK.fullmatch(text) for text in texts):
+        fixes.append("clock times and dates are read with date_format=..., date=...")
+    if name == "DV":
+        fixes.append("a value below the limit of quantification is CENS 1 with the limit as DV")
     return [
         Breach(
             "E-VALUE",
             f"cells of {name} that are not a finite number" + (" or are empty" if missing else ""),
             f"{name} is a finite number, at most {LARGEST_NUMBER:g} in size,"
             + (" in every row" if missing else " or missing"),
-            fix,
+            "; ".join(fixes),
             column=name,
             rows=sheet.lines[rows],
             ids=[ids[int(row)] for row in rows],

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import CHUNK, simulate
 
-COUNT = CHUNK + 44
+COUNT = 300
 ROUNDING = 1e-12
 COMPANY = 10 * Tolerances().rtol
 MODEL = compartments(0, 1) >> response(
@@ -82,12 +82,15 @@ def test_the_size_of_the_batch() -> None:
 
 
 def test_more_subjects_than_a_chunk_holds() -> None:
-    everyone = predicted(np.arange(COUNT))
-    last = np.arange(COUNT - 16, COUNT)
-    alone = predicted(last)
-    assert deviation(everyone["conc"][:, last], alone["conc"]) <= ROUNDING
-    assert deviation(everyone["y"][:, last], alone["y"]) <= COMPANY
-    assert np.unique(everyone["y"][-1]).size == COUNT  # each subject has numbers of its own
+    """More than all devices take at once: the last ones come in a second round, and not to each other's places."""
+    subjects = np.arange(CHUNK * jax.device_count() + 44) % COUNT
+    everyone, alone = predicted(subjects), predicted(np.arange(256))
+    assert np.unique(alone["y"][-1]).size == 256
+    for place in (0, 255, CHUNK * jax.device_count() - 1, CHUNK * jax.device_count(), len(subjects) - 1):
+        same = subjects[place]
+        if same < 256:
+            assert deviation(everyone["conc"][:, place], alone["conc"][:, same]) <= ROUNDING
+            assert deviation(everyone["y"][:, place], alone["y"][:, same]) <= COMPANY
 
 
 def test_the_number_of_devices(tmp_path: Path) -> None:
