@@ -1,5 +1,6 @@
 """The records as numbers, with what the table leaves out inferred; every inference is told."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +14,9 @@ from pkpd.dataset.sheet import Sheet
 
 # How nlmixr's older tables write a dose into compartment 1.
 OLD_DOSE = 101
+
+NAME = re.compile(r"[^\W\d][\w .-]*")
+MOST_COMPARTMENTS = 100_000
 
 NUMERIC = tuple(name for name in STANDARD if name not in ("ID", "CMT", "DVID"))
 NEVER_MISSING = ("TIME", "EVID", "OCC")
@@ -196,7 +200,7 @@ def _with_compartments(draft: Draft, declaration: Declaration) -> tuple[Draft, l
         return replace(draft, compartments=declaration.compartments), [told]
     column = labels(draft.sheet, draft.places["CMT"])
     names, breaches = declaration.compartments, []
-    if not names and column.names and not any(NUMBER.fullmatch(name) for name in column.names):
+    if not names and column.names and all(_is_name(name) for name in column.names):
         names = column.names
         breaches.append(
             Breach("I-CMT", f"compartments are numbered as they appear: {', '.join(names)}", "CMT may be a name")
@@ -204,7 +208,7 @@ def _with_compartments(draft: Draft, declaration: Declaration) -> tuple[Draft, l
     lower = [name.lower() for name in names]
     numbered = [float(name) if NUMBER.fullmatch(name) else _rank(lower, name) for name in column.names]
     cmt = np.array([*numbered, 0.0])[column.codes]
-    bad = np.isnan(cmt) | (cmt < 0) | (cmt != np.floor(cmt)) | (cmt > (len(names) or np.inf))
+    bad = np.isnan(cmt) | (cmt < 0) | (cmt != np.floor(cmt)) | (cmt > (len(names) or MOST_COMPARTMENTS))
     draft = replace(draft, cmt=np.where(bad, np.nan, cmt), compartments=names, unreadable=draft.unreadable | bad)
     if bad.any():
         known = f"one of {', '.join(names)}, or a number up to {len(names)}" if names else "a whole number from 1"
@@ -221,6 +225,11 @@ def _with_compartments(draft: Draft, declaration: Declaration) -> tuple[Draft, l
     elif (cmt == 0).any():
         breaches.append(draft.told("I-CMT", "CMT", cmt == 0, "no CMT, which means the model's default compartment"))
     return draft, breaches
+
+
+def _is_name(text: str) -> bool:
+    """A word that may be a compartment; the remains of a failed computation are none."""
+    return bool(NAME.fullmatch(text)) and text.lower() not in ("nan", "inf", "infinity", "null")
 
 
 def _rank(names: list[str], name: str) -> float:

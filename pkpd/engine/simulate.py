@@ -109,7 +109,7 @@ def simulate(
     )
     subjects = line.start.shape[1]
     mesh = subject_mesh()
-    chunk = min(CHUNK, _bucket(-(-subjects // mesh.size), smallest=4))
+    chunk = min(CHUNK, _bucket(subjects, smallest=4))
     together = chunk * mesh.size
     pending = []
     for first in range(0, subjects, together):

@@ -124,6 +124,8 @@ BAD = (
         f"{HEAD}|1,0,9,1,gut,.|1,1,0,0,central,5",
         {"compartments": ["depot", "central"]},
     ),
+    Bad("a CMT beyond any model", "E-CMT", 2, f"{HEAD}|1,0,100,1,1e999,.|1,1,0,0,2,5"),
+    Bad("no name of a compartment", "E-CMT", 2, f"{HEAD}|1,0,100,1,NaN,.|1,1,0,0,NaN,5"),
     Bad("one name among numbers", "E-CMT", 2, f"{HEAD}|1,0,100,1,depot,.|1,1,0,0,2,5"),
     # doses
     Bad("a negative dose", "E-DOSE", 2, f"{HEAD}|1,0,-100,1,1,.|1,1,0,0,2,5"),

@@ -41,6 +41,9 @@ def mistakes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> set[str]:
         records.append(record)
         if record["who"] is None or record["TIME"] is None or ("EVID" in record and record["EVID"] is None):
             found.add("E-VALUE")
+    if "CMT" in header and (named := names([cells[header.index("CMT")].strip() for cells in rows])):
+        for record, cells in zip(records, rows, strict=True):
+            record["CMT"] = named.get(cells[header.index("CMT")].strip())
     for record in records:
         found |= of_record(record)
     found |= of_order(records)
@@ -52,6 +55,14 @@ def mistakes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> set[str]:
     if any(record["who"] not in scored for record in records) or not records:
         found.add("E-EMPTY")
     return found
+
+
+def names(cells: Sequence[str]) -> dict[str, float]:
+    """Numbers of the compartments if all cells are words, else nothing."""
+    words = [cell for cell in cells if cell not in MISSING]
+    if any(not word[0].isalpha() or not word.isalnum() or word.lower() in ("nan", "inf") for word in words):
+        return {}
+    return {word: float(words.index(word) + 1) for word in words}
 
 
 def value(record: dict, name: str, default: float = 0.0) -> float:
@@ -81,7 +92,7 @@ def of_record(record: dict) -> set[str]:
     if evid not in (0, 1, 2, 3, 4):
         return {"E-EVID"}
     cmt = value(record, "CMT")
-    if not (cmt >= 0 and cmt == int(cmt) if not math.isnan(cmt) else False):
+    if math.isnan(cmt) or cmt < 0 or cmt != int(cmt) or cmt > 100_000:
         found.add("E-CMT")
     if "EVID" in record and record["EVID"] == 101 and cmt > 1:
         found.add("E-EVID")

@@ -111,4 +111,4 @@ def test_the_number_of_devices(tmp_path: Path) -> None:
     here = predicted(np.arange(16))
     with np.load(file) as there:
         assert deviation(there["conc"], here["conc"]) <= ROUNDING
-        assert deviation(there["y"], here["y"]) <= COMPANY
+        assert deviation(there["y"], here["y"]) <= ROUNDING

@@ -71,7 +71,7 @@ def found(simulation: Simulation) -> dict[str, NDArray]:
 
 
 def test_it_takes_few_steps_and_hardly_any_in_vain(simulation: Simulation) -> None:
-    """Measured: 658 steps and none rejected. Each dose starts with the slope after it, not with the one before."""
+    """Measured on each device: 658 steps, and 2 or 3 rejected."""
     assert simulation.failures == {}
     assert simulation.steps <= 700 * jax.device_count()
     assert simulation.rejected <= 5 * jax.device_count()
