@@ -139,4 +139,5 @@ def test_whatever_is_given_before_the_end_enters_and_nothing_else(dosing: Doses)
     for subject in range(dosing.time.shape[1]):
         expected = np.zeros(3)
         np.add.at(expected, dosing.into, (dosing.amount * dosing.bioavailability)[:, subject])
-        assert_allclose(entered(line, subject), expected, rtol=1e-12)
+        # JAX sets the CPU to flush subnormal numbers to zero; doses that small are not meant here.
+        assert_allclose(entered(line, subject), expected, rtol=1e-12, atol=1e-300)
