@@ -134,9 +134,11 @@ def labels(sheet: Sheet, place: int) -> Labels:
         present = ~np.isnan(values)
         column = pd.Series([sheet.text(row, place) if there else None for row, there in enumerate(present)])
     codes, uniques = pd.factorize(column, use_na_sentinel=True)
-    # Two ways of writing may be one label, and a cell of blanks is none.
+    # Two ways of writing may be one label; blanks are none, nor is what a failed computation left behind.
+    plain = [_whole(str(text).strip()) for text in uniques]
     merged, names = pd.factorize(
-        np.array([_whole(str(text).strip()) or None for text in uniques], dtype=object), use_na_sentinel=True
+        np.array([None if text.lower() in ("", "nan") else text for text in plain], dtype=object),
+        use_na_sentinel=True,
     )
     return Labels(np.append(merged, -1)[codes], tuple(names))
 

@@ -208,6 +208,8 @@ def _with_compartments(draft: Draft, declaration: Declaration) -> tuple[Draft, l
     lower = [name.lower() for name in names]
     numbered = [float(name) if NUMBER.fullmatch(name) else _rank(lower, name) for name in column.names]
     cmt = np.array([*numbered, 0.0])[column.codes]
+    failed = (column.codes < 0) & ~draft.sheet.cells.iloc[:, draft.places["CMT"]].isna().to_numpy()
+    cmt = np.where(failed, np.nan, cmt)
     bad = np.isnan(cmt) | (cmt < 0) | (cmt != np.floor(cmt)) | (cmt > (len(names) or MOST_COMPARTMENTS))
     draft = replace(draft, cmt=np.where(bad, np.nan, cmt), compartments=names, unreadable=draft.unreadable | bad)
     if bad.any():

@@ -94,6 +94,7 @@ BAD = (
     Bad("text in II", "E-VALUE", 2, dose("1,0,100,1,.,0,0,3,q12h,0")),
     Bad("EVID missing", "E-VALUE", 3, f"{HEAD}|1,0,100,1,1,.|1,1,0,.,2,5|1,2,0,0,2,4"),
     Bad("ID missing", "E-VALUE", 3, f"{HEAD}|1,0,100,1,1,.|.,1,0,0,2,5|1,2,0,0,2,4"),
+    Bad("NaN as ID", "E-VALUE", 3, f"{HEAD}|1,0,100,1,1,.|NaN,1,0,0,2,5|1,2,0,0,2,4"),
     Bad("a clock time unannounced", "E-VALUE", 2, "ID,TIME,AMT,DV|1,08:00,100,.|1,09:30,0,5"),
     Bad("MDV 2", "E-VALUE", 3, "ID,TIME,AMT,DV,MDV|1,0,100,.,1|1,1,0,5,2|1,2,0,5,0"),
     Bad("a fractional occasion", "E-VALUE", 3, "ID,TIME,AMT,DV,OCC|1,0,100,.,1|1,1,0,5,1.5"),
@@ -167,6 +168,7 @@ BAD = (
         covariate("70", "70"),
         {"outputs": "wt", "covariates": ["WT"]},
     ),
+    Bad("NaN as DVID", "E-DVID", 4, TWO.replace("6,2", "6,NaN")),
     Bad("one name for two endpoints", "E-DVID", 3, TWO, {"outputs": "il2"}),
     Bad("two names for one endpoint", "E-DVID", 3, TWO, {"outputs": {"il2": 1, "treg": 2, "nk": 1}}),
     # limits

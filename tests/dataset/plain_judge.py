@@ -33,9 +33,7 @@ def mistakes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> set[str]:
         if any(value is not None and math.isnan(value) for value in record.values()):
             found.add("E-VALUE")
         identity = cells[header.index("ID")].strip()
-        record["who"] = (
-            None if identity in MISSING else (number(identity) if number(identity) == number(identity) else identity)
-        )
+        record["who"] = who(identity)
         if "CMT" in header:
             record["CMT"] = number(cells[header.index("CMT")])
         records.append(record)
@@ -55,6 +53,14 @@ def mistakes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> set[str]:
     if any(record["who"] not in scored for record in records) or not records:
         found.add("E-EMPTY")
     return found
+
+
+def who(identity: str) -> float | str | None:
+    """The subject a cell means: 1 and 1.0 are one; the remains of a failed computation are none."""
+    if identity in MISSING or identity.lower() == "nan":
+        return None
+    held = number(identity)
+    return identity if held is None or math.isnan(held) else held
 
 
 def names(cells: Sequence[str]) -> dict[str, float]:

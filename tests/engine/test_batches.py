@@ -1,8 +1,8 @@
 """What a subject's numbers owe to the others of its batch (promise F3 and F4).
 
 Subjects of a chunk of up to 256 share their steps. So compartments give every subject the same numbers in any
-company, to rounding; responses change with the company, but less than ten times the relative tolerance; and neither
-order nor padding changes a bit within a chunk.
+company, to rounding; responses change with the company, but less than ten times the relative tolerance; neither order
+nor padding changes a bit within a chunk; and chunks are the same however many devices share them out.
 """
 
 import os

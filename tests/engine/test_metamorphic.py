@@ -12,7 +12,7 @@ from pkpd.engine.simulate import simulate
 from pkpd.events.timeline import Doses
 
 DEPOT, CENTRAL = 0, 1
-SUBJECTS = 8
+SUBJECTS = 4
 MODEL = compartments(1, 1) >> turnover()
 PARAMETERS = draws({"ka": 0.5, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0, "k": 0.05}, SUBJECTS, seed=31, spread=0.3)
 TIMES = np.array([0.0, 3.5, 12.0, 20.25, 24.0, 36.0, 50.0, 72.0, 96.0])
