@@ -60,12 +60,17 @@ class Readout:
 
 @dataclass(frozen=True)
 class Route:
-    """Where doses of a route enter, and the parameters that hold their bioavailability and lag (none: 1 and 0)."""
+    """Where doses of a route enter, and the parameters that hold their bioavailability and lag (none: 1 and 0).
+
+    rate, duration: the parameters meant by RATE -1 and -2, if the model has them.
+    """
 
     name: str
     into: str
     bioavailability: str | None = None
     lag: str | None = None
+    rate: str | None = None
+    duration: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class Model:
                 raise InputError(
                     f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such compartment"
                 )
-            for symbol in (route.bioavailability, route.lag):
+            for symbol in (route.bioavailability, route.lag, route.rate, route.duration):
                 if symbol is not None and symbol not in self.symbols:
                     raise InputError(f"model '{self.name}': route '{route.name}' needs '{symbol}', no such parameter")
 
