@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.engine.propagator import apply, exponential
 from pkpd.engine.system import LinearSystem
@@ -21,9 +21,15 @@ def _read(weights: _Weights, readouts: Sequence[str], x: _Vector) -> Float[Array
     return jnp.stack(values)
 
 
-def enter(x: _Vector, jump: Float[Array, "compartment batch"], rate: Float[Array, "infused batch"]) -> _Vector:
+def enter(
+    x: _Vector,
+    jump: Float[Array, "compartment batch"],
+    rate: Float[Array, "infused batch"],
+    clears: Bool[Array, " batch"] | None = None,
+) -> _Vector:
     """The states (amounts; rates of infusions; integrals) after what happens at the start of a segment."""
-    amounts = tuple(x[i] + jump[i] for i in range(jump.shape[0]))
+    kept = x if clears is None else tuple(jnp.where(clears, 0.0, amount) for amount in x)
+    amounts = tuple(kept[i] + jump[i] for i in range(jump.shape[0]))
     rates = tuple(rate[i] for i in range(rate.shape[0]))
     return amounts + rates + x[len(amounts) + len(rates) :]
 
@@ -34,24 +40,28 @@ def segment_states(
     kind: Int[Array, " segment"],
     jump: Float[Array, "segment compartment batch"],
     rate: Float[Array, "segment infused batch"],
+    clears: Bool[Array, "segment batch"] | None = None,
 ) -> Float[Array, "segment state batch"]:
     """The linear states right after the start of each segment, from empty compartments.
 
-    Segment s lasts `durations[kind[s]]` [h].
+    Segment s lasts `durations[kind[s]]` [h]; rates are `[batch]`, or `[kind, batch]` where they differ between kinds.
+    At its start the amounts are forgotten where `clears`.
     """
-    matrix = {key: jnp.broadcast_to(a[None, :], durations.shape) for key, a in system.matrix.items()}
+    matrix = {
+        key: a if a.ndim == 2 else jnp.broadcast_to(a[None, :], durations.shape) for key, a in system.matrix.items()
+    }
     steps = exponential(matrix, system.size, durations)
     pattern = tuple(steps)
     table = jnp.stack([steps[key] for key in pattern], axis=1)
 
-    def segment(x: _Vector, part: tuple[Array, Array, Array]) -> tuple[_Vector, Array]:
-        which, at_start, running = part
-        start = enter(x, at_start, running)
+    def segment(x: _Vector, part: tuple[Array, Array, Array, Array | None]) -> tuple[_Vector, Array]:
+        which, at_start, running, cleared = part
+        start = enter(x, at_start, running, cleared)
         step = lax.dynamic_index_in_dim(table, which, keepdims=False)
         return apply({key: step[e] for e, key in enumerate(pattern)}, start), jnp.stack(start)
 
     empty = tuple(jnp.zeros_like(jump[0, 0]) for _ in range(system.size))
-    return lax.scan(segment, empty, (kind, jump, rate))[1]
+    return lax.scan(segment, empty, (kind, jump, rate, clears))[1]
 
 
 def exact_outputs(

@@ -15,13 +15,13 @@ from pkpd.models.model import OUT, LinearBlock
 class LinearSystem:
     """dx/dt = A x, with x = (amounts; rates of running infusions; integrals of readouts).
 
-    names: one per state. `matrix` holds the structural non-zeros of A [1/h], each `[batch]`.
-    readouts: for each readout (and integral) its non-zero weights by state index, each `[batch]`.
+    names: one per state. `matrix` holds the structural non-zeros of A [1/h], each `[batch]` (or `[row, batch]`).
+    readouts: for each readout (and integral) its non-zero weights by state index, each `[batch]` (or `[row, batch]`).
     """
 
     names: tuple[str, ...]
     matrix: Sparse
-    readouts: dict[str, dict[int, Float[Array, " batch"]]]
+    readouts: dict[str, dict[int, Float[Array, "*row batch"]]]
 
     @property
     def size(self) -> int:
@@ -40,7 +40,7 @@ def integral_name(readout: str) -> str:
 
 def linear_system(
     block: LinearBlock,
-    parameters: Mapping[str, Float[Array, " batch"]],
+    parameters: Mapping[str, Float[Array, "*row batch"]],
     infused: tuple[str, ...] = (),
     integrals: tuple[str, ...] = (),
 ) -> LinearSystem:
