@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from pkpd.cli import compare, data, models, regimens
+from pkpd.cli import compare, data, models, qualify, regimens
 from pkpd.errors import InputError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -24,6 +24,7 @@ app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.add_typer(data.app, name="data")
 app.add_typer(regimens.app, name="regimens")
 app.add_typer(models.app, name="models")
+app.add_typer(qualify.app, name="qualify")
 
 
 @app.callback()

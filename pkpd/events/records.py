@@ -33,8 +33,8 @@ class Records(NamedTuple):
 
     time [h], ascending for each subject; evid 0 to 4; cmt: index of the state a dose enters, from 0; amt, before
     bioavailability; rate [amount/h], 0 for none, -1 and -2 as in NONMEM; dur [h], 0 for none; addl, ii [h] and ss
-    (0, 1, 2). Arrays are NumPy's, or JAX's inside a compiled function. `check` raises `InputError` that lists what has no
-    meaning.
+    (0, 1, 2). Arrays are NumPy's, or JAX's inside a compiled function. `check` raises `InputError` that lists what
+    has no meaning.
     """
 
     time: Float[Any, "record subject"]

@@ -22,10 +22,12 @@ VERBS = (
     ["models"],
     ["models", "list"],
     ["models", "show"],
+    ["qualify"],
+    ["qualify", "dosing"],
 )
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (["regimens"], ["models"])])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (["regimens"], ["models"], ["qualify"])])
 def test_every_verb_has_help_with_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*verb, "--help"]) == 0
     assert f"Example: pkpd {' '.join(verb)}".strip() in " ".join(capsys.readouterr().out.split())
@@ -55,6 +57,14 @@ def test_compare_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert "pss_nct02464319" in captured.out and "report:" in captured.out
     assert captured.err == ""
+
+
+def test_the_dosing_scenarios_are_rerun_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["qualify", "dosing", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["scenarios"]
+    assert [one["scenario"] for one in found] == list(range(1, 30))
+    assert all(one["within"] and 0 < one["max_rel_difference"] <= 5e-5 for one in found)
+    assert {one["oracle"] for one in found} == {"NONMEM"}
 
 
 def test_json_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

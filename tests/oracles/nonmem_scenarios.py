@@ -1,4 +1,4 @@
-"""The 29 dosing scenarios of tests/reference/dosing_nonmem as records, and what NONMEM printed for them."""
+"""The 29 dosing scenarios of data/qualification/dosing as records, and what NONMEM printed for them."""
 
 import csv
 import math
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from oracles.expm_events import DOSE, OBSERVATION, RESET, RESET_AND_DOSE, Record, by_time
 from oracles.linear_models import one_compartment_oral
 
-FOLDER = Path(__file__).parents[1] / "reference" / "dosing_nonmem"
+FOLDER = Path(__file__).parents[2] / "data" / "qualification" / "dosing"
 NUMBERS = range(1, 30)
 CL, V, KA = 1.1, 20.0, 1.5
 DEPOT, CENTRAL = 1, 2
