@@ -5,7 +5,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pkpd.engine.simulate import Simulation, simulate
+from pkpd.engine.simulate import Simulation
 from pkpd.errors import InputError
-from pkpd.events.timeline import Doses
 from pkpd.literature import Prior, covariates
 from pkpd.models.library import model as library_model
 from pkpd.models.model import Model
@@ -29,7 +28,8 @@ from pkpd.population.virtual import (
 )
 from pkpd.regimens.assumptions import assumptions
 from pkpd.regimens.library import REFERENCE
-from pkpd.regimens.metrics import HOURS_PER_WEEK, Course, Metric, metrics
+from pkpd.regimens.measure import measure, take
+from pkpd.regimens.metrics import HOURS_PER_WEEK, Metric
 from pkpd.regimens.regimen import Regimen
 from pkpd.regimens.resolve import resolve
 from pkpd.regimens.results import Comparison, RegimenSummary
@@ -41,7 +41,6 @@ DOUBT_PATIENTS = 50
 """Patients simulated again for every draw of the typical values; the same ones each time, so that what moves
 their median is the typical values alone."""
 
-_BATCH = 1024
 _MOST_VALUES = 4e8
 """Hourly values kept at once, patients times hours: 4e8 are about 5 GB."""
 
@@ -99,8 +98,8 @@ def compare(
 
     profiles, values, rows, runs = [], [], [], []
     for regimen in chosen:
-        found, simulated = _measure(body, regimen, people, parameters, times, count)
-        doubted, _ = _measure(body, regimen, doubted_people, doubted_parameters, times, count, keep=False)
+        found, simulated = measure(body, regimen, people, parameters, times, count)
+        doubted, _ = measure(body, regimen, doubted_people, doubted_parameters, times, count, keep=False)
         profiles.append([_quantiles(simulated[output]) for output in ("il2", "treg", "nk")])
         values.append(found)
         rows += _rows(regimen.name, found, doubted, draws)
@@ -132,7 +131,7 @@ def _doubted(
     body: Model, known: dict[str, Prior], people: Patients, draws: int, seed: int
 ) -> tuple[Patients, dict[str, np.ndarray]]:
     """The first patients once for each draw of the typical values: draw by draw, one after another."""
-    some = _take(people, slice(0, min(DOUBT_PATIENTS, people.count) if draws else 0))
+    some = take(people, slice(0, min(DOUBT_PATIENTS, people.count) if draws else 0))
     guesses = draw_typical_values(body, known, draws, seed)
     parts = [
         draw_parameters(body, known, {symbol: float(guess[d]) for symbol, guess in guesses.items()}, some, seed)
@@ -142,70 +141,6 @@ def _doubted(
     return repeated, {
         symbol: np.concatenate([part[symbol] for part in parts]) if parts else np.zeros(0) for symbol in body.symbols
     }
-
-
-def _measure(
-    body: Model,
-    regimen: Regimen,
-    people: Patients,
-    parameters: dict[str, np.ndarray],
-    times: np.ndarray,
-    count: Callable[[int], None],
-    keep: bool = True,
-) -> tuple[list[Metric], dict]:
-    """Metrics of every patient and, if to be kept, the profiles (single precision is enough for quantiles)."""
-    found: list[list[Metric]] = []
-    kept: dict[str, list[np.ndarray]] = {"il2": [], "treg": [], "nk": []}
-    run: Simulation | None = None
-    for first in range(0, people.count, _BATCH):
-        part = slice(first, first + _BATCH)
-        some = _take(people, part)
-        own = {symbol: value[part] for symbol, value in parameters.items()}
-        doses = _doses(body, regimen, some, own, float(times[-1]))
-        run = simulate(body, own, doses, times, integrals=("il2",), progress=count)
-        if run.failures:
-            who, why = next(iter(run.failures.items()))
-            raise ArithmeticError(
-                f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
-                f"patient {first + who}: {why}"
-            )
-        course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
-        v = run.values
-        found.append(metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"]))
-        if keep:
-            for output, parts in kept.items():
-                parts.append(v[output].astype(np.float32))
-    merged = [
-        replace(parts[0], values=np.concatenate([part.values for part in parts])) for parts in zip(*found, strict=True)
-    ]
-    joined = {output: np.concatenate(parts, axis=1) for output, parts in kept.items()} if keep else {}
-    return merged, joined | {"run": run}
-
-
-def _doses(body: Model, regimen: Regimen, people: Patients, parameters: dict[str, np.ndarray], end: float) -> Doses:
-    """The regimen's doses before `end` for these patients, at each one's own size, lag and bioavailability."""
-    planned = [dose for dose in regimen.doses() if dose.time < end]
-    size = {"flat": np.ones(people.count), "m2": people.bsa, "kg": people.weight}
-    nothing, everything = np.zeros(people.count), np.ones(people.count)
-    routes = [body.route(dose.route) for dose in planned]
-
-    def rows(columns: list[np.ndarray]) -> np.ndarray:
-        return np.array(columns).reshape(len(planned), people.count)
-
-    return Doses(
-        time=rows([np.full(people.count, dose.time) for dose in planned]),
-        amount=rows([dose.amount * size[dose.basis] for dose in planned]),
-        duration=rows([np.full(people.count, dose.duration) for dose in planned]),
-        lag=rows([parameters[route.lag] if route.lag else nothing for route in routes]),
-        bioavailability=rows(
-            [parameters[route.bioavailability] if route.bioavailability else everything for route in routes]
-        ),
-        into=np.array([body.compartments.names.index(route.into) for route in routes], dtype=int),
-    )
-
-
-def _take(people: Patients, part: slice) -> Patients:
-    return Patients(**{f.name: getattr(people, f.name)[part] for f in fields(Patients)})
 
 
 def _quantiles(profile: np.ndarray) -> np.ndarray:
