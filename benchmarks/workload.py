@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 
 DATA = Path(__file__).parent / "data"
 PATIENTS = 1000

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pkpd.engine.simulate import simulate
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 from pkpd.literature import covariates, priors
 from pkpd.models.library import model
 from pkpd.population.randomness import standard_normal

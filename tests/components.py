@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from oracles.expm_events import DOSE, Record
 
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 from pkpd.models.library import model
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, State, Values
 from pkpd.population.virtual import literature_of, typical_values

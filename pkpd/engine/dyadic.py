@@ -39,10 +39,13 @@ def dyadic_drive(
     fractions: Sequence[float],
     durations: Float[Array, "kinds batch"],
 ) -> DyadicDrive:
-    """Tabulate the drive of `readouts` for segments of the given `durations` [h]."""
+    """Tabulate the drive of `readouts` for segments of the given `durations` [h].
+
+    Rates and weights of `system` are `[batch]`, or `[kinds, batch]` where they differ between kinds.
+    """
     shape = (durations.shape[0], len(fractions), durations.shape[1])
     times = durations[:, None, :] * (jnp.asarray(fractions) * 2.0**-LEVELS)[None, :, None]
-    matrix = {key: jnp.broadcast_to(a[None, None, :], shape) for key, a in system.matrix.items()}
+    matrix = {key: jnp.broadcast_to(_by_kind(a)[:, None, :], shape) for key, a in system.matrix.items()}
     start = exponential(matrix, system.size, times)
     pattern = closure(set(matrix), system.size)
     look_index = tuple(
@@ -54,7 +57,9 @@ def dyadic_drive(
 
     def look(entries: dict[tuple[int, int], Float[Array, "..."]], readout: str, j: int) -> Float[Array, "..."]:
         terms = [
-            weight[None, None, :] * entries[i, j] for i, weight in system.readouts[readout].items() if (i, j) in entries
+            _by_kind(weight)[:, None, :] * entries[i, j]
+            for i, weight in system.readouts[readout].items()
+            if (i, j) in entries
         ]
         return sum(terms[1:], terms[0])
 
@@ -69,6 +74,10 @@ def dyadic_drive(
 
     _, (looks, steps) = lax.scan(level, tuple(start[key] for key in pattern), None, length=LEVELS + 1)
     return DyadicDrive(looks, steps, look_index, pattern)
+
+
+def _by_kind(value: Float[Array, "*kinds batch"]) -> Float[Array, "kinds batch"]:
+    return value if value.ndim == 2 else value[None]
 
 
 def at_level(

@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.engine.propagator import apply, exponential
+from pkpd.engine.rows import Rows
 from pkpd.engine.system import LinearSystem
 
 _Vector = tuple[Float[Array, "..."], ...]
@@ -67,22 +68,27 @@ def segment_states(
 def exact_outputs(
     system: LinearSystem,
     readouts: Sequence[str],
-    start: Float[Array, "segment batch"],
     states: Float[Array, "segment state batch"],
-    times: Float[Array, "time batch"],
+    rows: Rows,
+    weights: _Weights | None = None,
 ) -> Float[Array, "time readout batch"]:
-    """Readouts at arbitrary `times` [h]; at the moment of a dose, the value just before it."""
-    earlier = jnp.sum((start[None, :, :] < times[:, None, :]).astype(int), axis=1)
-    segment = jnp.maximum(earlier - 1, 0)
-    since = jnp.maximum(times - jnp.take_along_axis(start, segment, axis=0), 0.0)
-    x = tuple(jnp.take_along_axis(states[:, i, :], segment, axis=0) for i in range(system.size))
-    matrix = {key: jnp.broadcast_to(a[None, :], times.shape) for key, a in system.matrix.items()}
-    weights = {
-        name: {i: jnp.broadcast_to(w[None, :], times.shape) for i, w in parts.items()}
-        for name, parts in system.readouts.items()
-    }
-    moved = apply(exponential(matrix, system.size, since), x)
-    return jnp.moveaxis(_read(weights, readouts, moved), 0, 1)
+    """Readouts at arbitrary rows. Rates are `[batch]`, or `[segment, batch]` where they change.
+
+    weights: what the readouts are made of at each row, if that changes too.
+    """
+
+    def pick(field: Float[Array, "segment batch"]) -> Float[Array, "time batch"]:
+        return jnp.take_along_axis(field, rows.segment, axis=0)
+
+    def spread(value: Float[Array, "..."]) -> Float[Array, "time batch"]:
+        return value if value.shape == rows.since.shape else jnp.broadcast_to(value[None], rows.since.shape)
+
+    x = tuple(pick(states[:, i]) for i in range(system.size))
+    matrix = {key: pick(a) if a.ndim == 2 else spread(a) for key, a in system.matrix.items()}
+    moved = apply(exponential(matrix, system.size, rows.since), x)
+    own = system.readouts if weights is None else weights
+    own = {name: {i: spread(weight) for i, weight in own[name].items()} for name in readouts}
+    return jnp.moveaxis(_read(own, readouts, moved), 0, 1)
 
 
 def exact_outputs_on_grid(

@@ -1,5 +1,6 @@
 """Explicit Runge-Kutta methods, taken from diffrax: tableau, error estimate and dense output as plain numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -7,19 +8,21 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
+from pkpd.engine.lockstep import Column, Columns, Increments, Method, weigh
 from pkpd.errors import InputError
 
+EXPLICIT = ("tsit5", "dopri5")
 _SOLVERS = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5}
 
 
 @dataclass(frozen=True)
-class ExplicitMethod:
-    """k_i = f(t + c_i h, y + h sum_j a_ij k_j);  y1 = y + h sum_i b_i k_i;  error = h sum_i e_i k_i.
+class ExplicitMethod(Method):
+    """k_i = f(t + c_i h, y + sum_j a_ij K_j), K_i = h k_i;  y1 = y + sum_i b_i K_i;  error = sum_i e_i K_i.
 
     The last stage is the first of the next step. `dense[i, d]` gives the value inside the step,
-    y(t + s h) = y + h sum_i k_i sum_d dense[i, d] s^(d + 1), for 0 <= s <= 1.
+    y(t + s h) = y + sum_i K_i sum_d dense[i, d] s^(d + 1), for 0 <= s <= 1.
     """
 
     name: str
@@ -38,6 +41,26 @@ class ExplicitMethod:
     def fractions(self) -> tuple[float, ...]:
         """The distinct abscissae beyond 0, the last being 1."""
         return tuple(sorted({float(c) for c in self.c if c > 0.0}))
+
+    def begin(self, slope_at: Callable[[Columns], Columns], y: Columns) -> Columns:
+        return slope_at(y)
+
+    def increments(
+        self,
+        slope_at: Callable[[Columns, dict[str, Column]], Columns],
+        y: Columns,
+        slope: Columns,
+        h: Column,
+        u: list[dict[str, Column]],
+        apart: Bool[Array, ""],
+    ) -> Increments:
+        """K_i = h k_i, and the last k; `u` are the drives at `fractions`."""
+        last, stages = slope, [tuple(h * k for k in slope)]
+        for i in range(1, self.stages):
+            inner = tuple(y0 + weigh(self.a[i - 1], [k[v] for k in stages]) for v, y0 in enumerate(y))
+            last = slope_at(inner, u[self.fractions.index(float(self.c[i]))])
+            stages.append(tuple(h * k for k in last))
+        return Increments(stages, last)
 
 
 @cache

@@ -6,7 +6,8 @@ drives what stands on the right,
     il2_sc() >> treg_proliferation() >> nk_cd56bright()
 
 The linear block is `dx/dt = A(p) x + input`, with `A` written as first-order rates between compartments, so that
-no amount is lost or made. A response is `dy/dt = f(y, u, p)` with `u` the outputs of what stands to its left.
+no amount is lost or made. A response is `dy/dt = f(y, u, p)` with `u` the outputs of what stands to its left. It may
+act back on the compartments by `flows`; then nothing is linear any more, and the whole is integrated.
 """
 
 from collections.abc import Callable, Mapping
@@ -89,13 +90,17 @@ class LinearBlock:
 
 @dataclass(frozen=True)
 class Response:
-    """Nonlinear states: `derivative(y, u, p)` gives d/dt of each [1/h], `initial(p)` their values at rest."""
+    """Nonlinear states: `derivative(y, u, p)` gives d/dt of each [1/h], `initial(p)` their values at rest.
+
+    flows(y, u, p): what it adds to d/dt of compartments to its left [amount/h], by their names.
+    """
 
     states: tuple[State, ...]
     inputs: tuple[str, ...]
     initial: Callable[[Values], Mapping[str, Batch]]
     derivative: Callable[[Values, Values, Values], Mapping[str, Batch]]
     equations: tuple[str, ...]
+    flows: Callable[[Values, Values, Values], Mapping[str, Batch]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,7 +109,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Model:
-    """Parameters, at most one linear block, and the responses it drives.
+    """Parameters, at most one linear block, and the responses it drives. Routes may lead into any state.
 
     Raises `InputError` when a name is given twice, or when a route or input names nothing that exists.
     """
@@ -126,15 +131,13 @@ class Model:
                 f"model '{self.name}': {', '.join(repeated)} named twice; every parameter, state and output needs "
                 "a name of its own: rename it in one of the blocks"
             )
-        places = self.linear.names if self.linear else ()
+        places = tuple(state.name for state in self.states)
         routes = [route.name for route in self.routes]
         for route in self.routes:
             if routes.count(route.name) > 1:
                 raise InputError(f"model '{self.name}': route '{route.name}' is given twice; name one of them anew")
             if route.into not in places:
-                raise InputError(
-                    f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such compartment"
-                )
+                raise InputError(f"model '{self.name}': route '{route.name}' leads into '{route.into}', no such state")
             for symbol in (route.bioavailability, route.lag, route.rate, route.duration):
                 if symbol is not None and symbol not in self.symbols:
                     raise InputError(f"model '{self.name}': route '{route.name}' needs '{symbol}', no such parameter")
@@ -157,6 +160,11 @@ class Model:
         """Every output and its unit: the readouts of the linear block, then the states of the responses."""
         readouts = {readout.name: readout.unit for readout in self.linear.readouts} if self.linear else {}
         return readouts | {state.name: state.unit for response in self.responses for state in response.states}
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether a response acts on the compartments, so that they have no exact solution."""
+        return any(response.flows is not None for response in self.responses)
 
     @property
     def missing_inputs(self) -> tuple[str, ...]:

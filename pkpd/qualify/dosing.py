@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from pkpd.engine.predict import predict, prepare
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import prepare
 from pkpd.events.records import DOSE, OBSERVATION, OTHER, RESET, RESET_AND_DOSE, Records
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Route, State
 from pkpd.storage import shipped

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from pkpd.engine.simulate import Simulation, simulate
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 from pkpd.models.model import Model
 from pkpd.population.virtual import Patients
 from pkpd.regimens.metrics import Course, Metric, metrics

@@ -12,7 +12,8 @@ from recorded import dosed
 
 from pkpd import read_dataset
 from pkpd.dataset.padded import padded
-from pkpd.engine.predict import predict, prepare
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import prepare
 from pkpd.errors import InputError
 from pkpd.models.il2_sc import il2_sc
 from pkpd.qualify.dosing import MODEL

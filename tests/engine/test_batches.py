@@ -15,8 +15,8 @@ import numpy as np
 from components import compartments, doses, draws, response
 from numpy.typing import NDArray
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import CHUNK, simulate
+from pkpd.engine.tolerances import Tolerances
 
 COUNT = 300
 ROUNDING = 1e-12

@@ -21,9 +21,9 @@ from oracles.expm_events import Record, amounts_at_records, observed
 from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import random_schedule
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import Simulation, simulate
-from pkpd.events.timeline import Doses
+from pkpd.engine.tolerances import Tolerances
+from pkpd.events.doses import Doses
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, State
 
 SUBJECTS = 50

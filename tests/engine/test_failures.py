@@ -7,8 +7,8 @@ import pytest
 from components import compartments, doses, response
 from numpy.typing import NDArray
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import CHUNK, Simulation, simulate
+from pkpd.engine.tolerances import Tolerances
 
 TIMES = np.linspace(0.0, 120.0, 25)
 GROWTH = compartments() >> response(lambda y, u, p: {"y": p.a * y.y**2 + 0.0 * u.conc})

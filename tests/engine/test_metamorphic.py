@@ -7,9 +7,9 @@ import pytest
 from components import compartments, doses, draws, joined, turnover
 from numpy.typing import NDArray
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import simulate
-from pkpd.events.timeline import Doses
+from pkpd.engine.tolerances import Tolerances
+from pkpd.events.doses import Doses
 
 DEPOT, CENTRAL = 0, 1
 SUBJECTS = 4

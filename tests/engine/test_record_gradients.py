@@ -16,7 +16,8 @@ from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, amounts_at_records
 from oracles.linear_models import one_compartment_oral
 from recorded import dosed, dosing_parameters, records_of
 
-from pkpd.engine.predict import Prepared, predict, prepare
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import Prepared, prepare
 
 STEP = 1e-20
 MODEL = dosed(0, 1)

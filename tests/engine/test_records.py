@@ -13,7 +13,8 @@ from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import random_schedule, short_infusion
 from recorded import dosed, dosing_parameters, records_of
 
-from pkpd.engine.predict import Carry, predict, prepare
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import Carry, prepare
 from pkpd.models.model import Model
 
 TYPICAL = {"ka": 0.6, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0, "q3": 0.8, "v3": 60.0}

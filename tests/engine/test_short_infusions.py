@@ -15,11 +15,12 @@ from oracles.expm_events import OBSERVATION, Record, amounts_at_records, observe
 from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import short_infusion
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.exact import exact_outputs, segment_states
+from pkpd.engine.rows import Rows
 from pkpd.engine.simulate import simulate
 from pkpd.engine.system import linear_system
-from pkpd.events.timeline import timeline
+from pkpd.engine.tolerances import Tolerances
+from pkpd.events.doses import course_of, infused_by
 
 CASES = 1000
 YEAR = 8760.0
@@ -44,15 +45,17 @@ def amounts_at(
     system = linear_system(MODEL.compartments, parameters, infused)
     kind = jnp.arange(len(line["start"]))
     states = segment_states(system, line["duration"], kind, line["jump"], line["rate"])
-    return exact_outputs(system, NAMES, line["start"], states, times)
+    segment = jnp.maximum(jnp.sum(line["start"][None] < times[:, None], axis=1) - 1, 0)
+    since = times - jnp.take_along_axis(line["start"], segment, axis=0)
+    return exact_outputs(system, NAMES, states, Rows(segment, since))
 
 
 def test_before_during_and_after_in_the_exact_path() -> None:
     """Each subject at moments of its own: at a third of its infusion, at its end, and up to 12 h later."""
     times = np.array([[record.time for record in s if record.evid == OBSERVATION] for s in SCHEDULES]).T
-    line = timeline(doses_of(SCHEDULES), len(NAMES), 0.0, YEAR + 24.0)
+    line = course_of(doses_of(SCHEDULES), len(NAMES), 0.0, YEAR + 24.0)
     fields = {name: jnp.asarray(getattr(line, name)) for name in ("start", "duration", "jump", "rate")}
-    infused = tuple(MODEL.compartments.names[i] for i in line.infused)
+    infused = tuple(MODEL.compartments.names[i] for i in infused_by(doses_of(SCHEDULES)))
     found = np.asarray(amounts_at(infused, PARAMETERS, fields, jnp.asarray(times)))
 
     expected = np.stack([observed(s, amounts_at_records(rates(c), s)) for c, s in enumerate(SCHEDULES)], axis=2)

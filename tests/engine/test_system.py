@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from oracles.linear_models import absorbed, disposition
 from oracles.matrix_exponential import matrix_exponential
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.dyadic import LEVELS, advance, at_level, drives, dyadic_drive
 from pkpd.engine.explicit import explicit_method
 from pkpd.engine.system import LinearSystem, linear_system
+from pkpd.engine.tolerances import Tolerances
 
 MODEL = compartments(1, 1)
 PARAMETERS = draws({"ka": 0.5, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0}, 5, seed=41)

@@ -20,7 +20,7 @@ from oracles.treg_scipy import (
 )
 
 from pkpd.engine.simulate import Simulation, simulate
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 from pkpd.models.library import il2_treg_nk
 
 FOLDER = Path(__file__).parents[1] / "reference" / "w1"

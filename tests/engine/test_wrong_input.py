@@ -8,10 +8,10 @@ import pytest
 from components import compartments, doses, turnover
 from numpy.typing import NDArray
 
-from pkpd.engine.driven import Tolerances
 from pkpd.engine.simulate import simulate
+from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.events.timeline import Doses
+from pkpd.events.doses import Doses
 from pkpd.models.library import model
 from pkpd.models.model import Model
 
@@ -118,10 +118,10 @@ def unchecked() -> Callable[..., Doses]:
     return make
 
 
-@pytest.mark.parametrize("into", [-1, 2, 17])
-def test_a_dose_into_no_compartment(into: int) -> None:
+@pytest.mark.parametrize("into", [-1, 3, 17])
+def test_a_dose_into_no_state(into: int) -> None:
     refused(
-        "doses: into must be 0 to 1, the place of a compartment in depot1, central",
+        "doses: into must be 0 to 2, the place of a state in depot1, central, response",
         dosing=replace(DOSES, into=np.array([0, into])),
     )
 
@@ -130,9 +130,8 @@ def test_a_dose_before_the_first_time() -> None:
     refused("a dose at 12 h lies before the first time, 13 h", dosing=doses([12.0], subjects=2), times=TIMES + 13.0)
 
 
-def test_a_model_without_compartments() -> None:
-    whole = turnover()
-    refused("has no compartments to dose into; put one on its left", whole, {"k": np.ones(2)})
+def test_a_response_without_what_drives_it() -> None:
+    refused("needs conc from a model on its left", turnover(), {"k": np.ones(2)})
 
 
 def test_a_model_that_waits_for_an_input() -> None:
@@ -142,8 +141,8 @@ def test_a_model_that_waits_for_an_input() -> None:
 
 
 def test_a_method_there_is_not() -> None:
-    refused("no explicit method 'rk4'; there are tsit5, dopri5", method="rk4")
-    refused("no explicit method 'rk4'; there are tsit5, dopri5", method="rk4", outputs=("conc",))
+    refused("no method 'rk4'; there are auto, tsit5, dopri5, rodas5p", method="rk4")
+    refused("no method 'rk4'; there are auto, tsit5, dopri5, rodas5p", method="rk4", outputs=("conc",))
 
 
 @pytest.mark.parametrize("changed", [{"rtol": 0.0}, {"atol": -1e-9}, {"rtol": np.nan}, {"max_steps": 0}])

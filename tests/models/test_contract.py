@@ -11,6 +11,7 @@ from components import LEAVING, LIBRARY, Row, amount, doses, typical_subject, wi
 from numpy.typing import NDArray
 
 from pkpd.engine.exact import exact_outputs, segment_states
+from pkpd.engine.rows import Rows
 from pkpd.engine.simulate import simulate
 from pkpd.engine.system import linear_system
 from pkpd.models.library import MODELS
@@ -177,7 +178,7 @@ def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row) -> None:
         jump = jnp.zeros((1, len(block.names), 1)).at[0, 0, 0].set(given)
         kind, rate = jnp.zeros(1, dtype=int), jnp.zeros((1, 0, 1))
         states = segment_states(system, jnp.full((1, 1), 3000.0), kind, jump, rate)
-        return exact_outputs(system, readouts, jnp.zeros((1, 1)), states, times)[:, :, 0]
+        return exact_outputs(system, readouts, states, Rows(jnp.zeros(times.shape, dtype=int), times))[:, :, 0]
 
     lines = " ".join([*block.equations, *(readout.equation for readout in block.readouts)])
     named = {symbol for symbol in row.whole.symbols if re.search(rf"\b{symbol}\b", lines)}

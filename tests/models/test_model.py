@@ -90,9 +90,8 @@ def test_a_route_that_leads_nowhere() -> None:
         replace(PK, routes=(Route("sc", into="skin"),))
 
 
-def test_a_route_into_something_that_is_not_a_compartment() -> None:
-    with pytest.raises(InputError, match="route 'sc' leads into 'response', no such"):
-        replace(PK >> PD, routes=(Route("sc", into="response"),))
+def test_a_route_may_lead_into_a_response() -> None:
+    assert replace(PK >> PD, routes=(Route("sc", into="response"),)).route("sc").into == "response"
 
 
 def test_a_route_with_a_parameter_there_is_not() -> None:

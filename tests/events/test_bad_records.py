@@ -7,7 +7,7 @@ import pytest
 from oracles.expm_events import DOSE, RESET, Record
 from recorded import dosed, records_of
 
-from pkpd.engine.predict import prepare
+from pkpd.engine.prepare import prepare
 from pkpd.errors import InputError
 from pkpd.events.records import MOST_DOSES, OTHER, Records
 

@@ -1,0 +1,184 @@
+"""Records made ready for a model: checked, doses written out, and what a record's numbers are in this model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from pkpd.engine.solve import Plan, plan
+from pkpd.engine.tolerances import Tolerances
+from pkpd.errors import InputError
+from pkpd.events.course import Quantities
+from pkpd.events.records import MODELLED_DURATION, MODELLED_RATE, Records
+from pkpd.events.schedule import Schedule, schedule
+from pkpd.models.model import Model, Route
+
+Carry = Literal["nocb", "locf"]
+
+FREE = ("time", "amt", "rate", "dur", "ii")
+"""Numbers of a record that may be replaced in `predict`, to differentiate by them."""
+
+
+class Prepared(eqx.Module):
+    """Records made ready for a model; made by `prepare`. A pytree: pass it to a compiled function as an argument.
+
+    carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). repeated: states that
+    a dose at steady state enters.
+    """
+
+    records: Records
+    schedule: Schedule
+    plan: Plan = eqx.field(static=True)
+    outputs: tuple[str, ...] = eqx.field(static=True)
+    carry: Carry | None = eqx.field(static=True)
+    repeated: tuple[int, ...] = eqx.field(static=True)
+
+
+def prepare(
+    model: Model,
+    records: Records,
+    parameters: Mapping[str, Float[np.ndarray, "*record subject"]],
+    *,
+    outputs: Sequence[str] | None = None,
+    carry: Carry | None = None,
+    method: str = "auto",
+    tolerances: Tolerances | None = None,
+) -> Prepared:
+    """Check `records` and `parameters` against `model` and write out the doses.
+
+    parameters: `[subject]`, or `[record, subject]` where one changes, which needs `carry`. Their values decide
+    whether an infusion given by a modelled length is one, and how many doses of a steady-state past still run.
+    method, tolerances: see `pkpd.engine.solve.plan`.
+
+    Raises `InputError` for records without meaning, unknown or missing parameters, a change without `carry`, and
+    a lag of II or more at steady state.
+    """
+    model.check_parameters(parameters)
+    states = tuple(state.name for state in model.states)
+    records.check(states)
+    wanted = tuple(outputs) if outputs is not None else tuple(model.outputs)
+    changes = any(np.ndim(value) == 2 for value in parameters.values())
+    if changes and carry is None:
+        raise InputError("parameters change between records: say how they are carried, carry='nocb' or carry='locf'")
+    values = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+    for name, value in values.items():
+        shape = records.time.shape
+        if value.shape not in (shape, shape[1:]):
+            raise InputError(
+                f"parameter '{name}' has shape {value.shape}; it needs one value for each of the {shape[1]} subjects, "
+                f"or one for each of the {shape[0]} records of each subject"
+            )
+    _check_modelled(model, records)
+    quantities = quantities_of(model, records, values, {}, np)
+    _check_lags(records, quantities)
+    written = schedule(records, quantities.length, quantities.lag, changes)
+    infused = np.unique(written.infusions.into[written.infusions.present])
+    chosen = plan(model, wanted, (), tuple(int(i) for i in infused), method, tolerances)
+    if chosen.way != "exact" and (records.ss == 2).any():
+        raise InputError(
+            "SS 2 adds a steady state to what is there, and states that are integrated do not add; write the two "
+            "doses as SS 1 records of their own, or give the doses without SS"
+        )
+    steady = np.unique(records.cmt[records.ss > 0])
+    return Prepared(
+        records=records,
+        schedule=written,
+        plan=chosen,
+        outputs=wanted,
+        carry=carry if changes else None,
+        repeated=tuple(int(i) for i in steady),
+    )
+
+
+def _check_modelled(model: Model, records: Records) -> None:
+    unmet = records.is_dose & np.isin(records.rate, (MODELLED_RATE, MODELLED_DURATION))
+    for place, route in _routes(model).items():
+        has = ((records.rate == MODELLED_RATE) & (route.rate is not None)) | (
+            (records.rate == MODELLED_DURATION) & (route.duration is not None)
+        )
+        unmet = unmet & ~((records.cmt == place) & has)
+    if unmet.any():
+        record, subject = (int(i) for i in np.argwhere(unmet)[0])
+        code = int(records.rate[record, subject])
+        raise InputError(
+            f"subject {subject}, record {record}: RATE {code} asks for a modelled "
+            f"{'rate' if code == MODELLED_RATE else 'duration'} of state {records.cmt[record, subject]}, and no route "
+            f"of model '{model.name}' into it has one"
+        )
+
+
+def _routes(model: Model) -> dict[int, Route]:
+    """The route of each state that has one; raises `InputError` where two with different parameters share a state."""
+    places = [state.name for state in model.states]
+    found: dict[int, Route] = {}
+    for route in model.routes:
+        place = places.index(route.into)
+        other = found.setdefault(place, route)
+        if (other.lag, other.bioavailability, other.rate, other.duration) != (
+            route.lag,
+            route.bioavailability,
+            route.rate,
+            route.duration,
+        ):
+            raise InputError(
+                f"model '{model.name}': routes '{other.name}' and '{route.name}' both lead into '{route.into}', with "
+                "different parameters; a record names only the compartment, so it cannot tell them apart"
+            )
+    return found
+
+
+def quantities_of(
+    model: Model,
+    records: Records,
+    values: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    xp: Any,
+) -> Quantities:
+    """F acts on what a record leaves open: the amount of a bolus, the length at a rate, the rate of a length."""
+    if unknown := sorted(set(changes) - set(FREE)):
+        raise InputError(f"records have no {', '.join(unknown)} to change; there are {', '.join(FREE)}")
+    time, amt, rate, dur, ii = (xp.asarray(changes.get(name, getattr(records, name))) for name in FREE)
+    zero = xp.zeros_like(time)
+    fraction, lag = zero + 1.0, zero
+
+    def spread(symbol: str) -> Any:
+        value = values[symbol]
+        return value if value.ndim == 2 else xp.broadcast_to(value[None], zero.shape)
+
+    by_rate, by_length = records.rate == MODELLED_RATE, records.rate == MODELLED_DURATION
+    for place, route in _routes(model).items():
+        mine = records.cmt == place
+        if route.bioavailability:
+            fraction = xp.where(mine, spread(route.bioavailability), fraction)
+        if route.lag:
+            lag = xp.where(mine & records.is_dose, spread(route.lag), lag)
+        if route.rate:
+            rate = xp.where(mine & by_rate, spread(route.rate), rate)
+        if route.duration:
+            dur = xp.where(mine & by_length, spread(route.duration), dur)
+    given = fraction * amt
+    at_rate = (records.rate > 0) | by_rate
+    length = xp.where(at_rate, given / xp.where(at_rate, rate, 1.0), xp.where(by_length | (records.dur > 0), dur, zero))
+    constant = xp.where(records.is_endless, rate, 0.0)
+    return Quantities(time, given, length, ii, lag, constant)
+
+
+def _check_lags(records: Records, q: Quantities) -> None:
+    late = (records.ss > 0) & (q.lag >= q.interval) & ~records.is_endless
+    endless = records.is_endless & (q.lag > 0)
+    for wrong, rule in (
+        (
+            late,
+            "at steady state the lag must be shorter than II: with a longer one the dose of this record is not the "
+            "next to arrive, and what precedes it is not defined",
+        ),
+        (endless, "an endless infusion has no lag"),
+    ):
+        if wrong.any():
+            record, subject = (int(i) for i in np.argwhere(wrong)[0])
+            raise InputError(
+                f"subject {subject}, record {record}: lag {q.lag[record, subject]:g} h, II "
+                f"{q.interval[record, subject]:g} h; {rule}"
+            )

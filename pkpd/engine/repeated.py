@@ -1,0 +1,122 @@
+"""What a record with SS brings about: compartments in closed form, everything else as a fixed point."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pkpd.engine.field import NO_COMPARTMENTS, initial_responses
+from pkpd.engine.periodic import fixed_point
+from pkpd.engine.prepare import Prepared
+from pkpd.engine.rows import Rows
+from pkpd.engine.solve import Plan, solve
+from pkpd.engine.steady import Repeated, spans, steady_states
+from pkpd.engine.system import linear_system
+from pkpd.engine.tolerances import Tolerances
+from pkpd.events.course import Course, Quantities
+
+_TIGHT = Tolerances(rtol=1e-10, atol=1e-12)
+"""For the map over an interval: steps that come and go with rounding must not hide its fixed point."""
+
+
+def at_records(
+    values: Mapping[str, Array], record: Int[Array, "row subject"]
+) -> dict[str, Float[Array, "row subject"]]:
+    """Each parameter at the records asked for, `[row, subject]`."""
+    return {
+        name: jnp.take_along_axis(value, record, axis=0)
+        if value.ndim == 2
+        else jnp.broadcast_to(value[None], record.shape)
+        for name, value in values.items()
+    }
+
+
+def steady_jumps(prepared: Prepared, values: Mapping[str, Array], q: Quantities) -> Float[Array, "act state subject"]:
+    """What each acting record adds to the states it has cleared; zero for one without SS."""
+    plan, records, acts = prepared.plan, prepared.records, prepared.schedule.acts
+    block = plan.model.linear or NO_COMPARTMENTS
+    parameters = at_records(values, jnp.asarray(acts.record))
+
+    def pick(field: Any) -> Array:
+        return jnp.take_along_axis(jnp.asarray(field), acts.record, axis=0)
+
+    steady = jnp.asarray(acts.steady & acts.present)
+    endless = pick(records.is_endless) & steady
+    # A record without SS is given an ordinary dose to solve for, so that nothing of it can spoil a derivative.
+    dose = Repeated(
+        interval=jnp.where(steady & ~endless, pick(q.interval), 1.0),
+        lag=jnp.where(steady & ~endless, pick(q.lag), 0.0),
+        length=jnp.where(steady & ~endless, pick(q.length), 0.0),
+        given=jnp.where(steady, pick(q.given), 0.0),
+        into=pick(records.cmt),
+        constant=jnp.where(endless, pick(q.constant), 0.0),
+    )
+    found = []
+    if plan.way != "whole":
+        system = linear_system(block, parameters)
+        found += steady_states(system.matrix, system.size, dose, prepared.repeated)
+    if plan.way != "exact":
+        flat = jax.tree.map(jnp.ravel, (parameters, dose))
+        states = _fixed(plan, prepared.repeated, flat[0], flat[1], [jnp.ravel(x) for x in found])
+        found += [state.reshape(steady.shape) for state in states]
+    found += [jnp.zeros_like(found[0])] * (len(plan.model.states) - len(found))
+    return jnp.stack([jnp.where(steady, amount, 0.0) for amount in found], axis=1)
+
+
+def _fixed(
+    plan: Plan,
+    dosed: tuple[int, ...],
+    parameters: dict[str, Float[Array, " batch"]],
+    dose: Repeated,
+    amounts: list[Float[Array, " batch"]],
+) -> Float[Array, "state batch"]:
+    """How far the integrated states are from their initial values at the end of an interval of an endless past."""
+    states, batch = len(plan.model.states), dose.given.shape[0]
+    endless = dose.constant > 0
+    lengths, whole, infused = spans(dose)
+    # Of an infusion without end any interval is as good as another.
+    speed = jnp.where(infused, dose.given / jnp.where(infused, dose.length, 1.0), 0.0)
+    on = jnp.stack([whole + more for more in (1.0, 0.0, 1.0, 0.0)])
+    rate = jnp.where(endless[None], dose.constant[None], on * speed[None])
+    durations = jnp.stack([jnp.where(span < 0, 0.0, span) for span in lengths[:4]])
+    start = jnp.concatenate([jnp.zeros((1, batch)), jnp.cumsum(durations, axis=0)[:-1]])
+    bolus = jnp.zeros((4, states, batch))
+    for i in dosed:
+        bolus = bolus.at[2, i].set(jnp.where((dose.into == i) & ~infused & ~endless, dose.given, 0.0))
+    inner = replace(plan, infused=dosed, tolerances=_TIGHT, room=0)
+    line = Course(
+        start=start,
+        duration=durations,
+        clears=jnp.zeros((4, batch), dtype=bool),
+        jump=bolus,
+        rate=jnp.stack([jnp.where((dose.into == i)[None], rate, 0.0) for i in dosed], axis=1),
+        rank=jnp.zeros((4, batch), dtype=int),
+        records=jnp.zeros((4, batch), dtype=int),
+    )
+    rows = Rows(jnp.full((1, batch), 3), durations[3:])
+    first = len(amounts)
+
+    def period(z: Float[Array, "state batch"]) -> Float[Array, "state batch"]:
+        begins = jnp.concatenate([jnp.stack(amounts), z]) if amounts else z
+        from_there = line._replace(jump=line.jump.at[0].add(begins))
+        found = solve(inner, parameters, parameters, from_there, durations, jnp.arange(4), rows)
+        return found.integrated[0] - rest
+
+    responses = jnp.stack(initial_responses(plan.model, parameters))
+    rest = jnp.concatenate([jnp.zeros((states - first - responses.shape[0], batch)), responses])
+    given = jnp.maximum(jnp.abs(dose.given), dose.constant * dose.interval)
+    compartments = len((plan.model.linear or NO_COMPARTMENTS).states)
+    routed = {route.into for route in plan.model.routes}
+    scale = jnp.stack(
+        [
+            jnp.where(given > 0, given, 1.0)
+            if i < compartments or state.name in routed
+            else jnp.maximum(jnp.abs(rest[i - first]), 1e-3)
+            for i, state in enumerate(plan.model.states)
+            if i >= first
+        ]
+    )
+    return fixed_point(period, jnp.zeros_like(rest), scale)

@@ -1,0 +1,155 @@
+"""Records where something is integrated: the same meaning as where everything is linear, and nonlinear steady state."""
+
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from components import scaled_error
+from numpy.typing import NDArray
+from oracles.expm_events import DOSE, RESET, Record, amounts_at_records, by_time
+from oracles.linear_models import absorbed, disposition
+from oracles.random_schedules import random_schedule
+from recorded import dosed, dosing_parameters, records_of
+
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import prepare
+from pkpd.engine.tolerances import Tolerances
+from pkpd.errors import InputError
+from pkpd.models.model import Model, Parameter, Response, State
+from pkpd.models.tmdd_full import tmdd_full
+
+compiled = jax.jit(predict)
+TIGHT = Tolerances(rtol=1e-10, atol=1e-12)
+KINETIC = {"ka": 0.6, "cl": 4.0, "v1": 10.0, "k": 0.05}
+
+
+@cache
+def effect() -> Model:
+    """effect' = k (central amount - effect): linear to the reference, integrated here."""
+    return Model(
+        name="effect",
+        title="",
+        parameters=(Parameter("k", "", "1/h"),),
+        responses=(
+            Response(
+                states=(State("effect", "mg", ""),),
+                inputs=("a2",),
+                initial=lambda p: {"effect": 0.0 * p.k},
+                derivative=lambda y, u, p: {"effect": p.k * (u.a2 - y.effect)},
+                equations=(),
+            ),
+        ),
+    )
+
+
+MODEL = dosed(0, 1) >> effect()
+
+
+def matrix() -> NDArray:
+    full = np.zeros((3, 3))
+    full[:2, :2] = absorbed(disposition(KINETIC["cl"], KINETIC["v1"]), KINETIC["ka"])
+    full[2, 1], full[2, 2] = KINETIC["k"], -KINETIC["k"]
+    return full
+
+
+def states(schedules: list[list[Record]], method: str, constant: bool = True) -> NDArray:
+    parameters = {name: np.full(len(schedules), value) for name, value in KINETIC.items()}
+    parameters |= dosing_parameters(dosed(0, 1), schedules, constant)
+    carry = None if constant else "nocb"
+    ready = prepare(MODEL, records_of(schedules), parameters, method=method, tolerances=TIGHT, carry=carry)
+    found = compiled(ready, parameters)
+    return np.stack([np.asarray(found[name]) for name in ("a1", "a2", "effect")], axis=1)
+
+
+@pytest.mark.A1
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+def test_random_records_driven_and_whole(method: str) -> None:
+    """Resets, order, lags, overlapping infusions; every record a boundary as its own lag and F change."""
+    rng = np.random.default_rng(51)
+    schedules = [random_schedule(rng, (1, 2), steady_states=False) for _ in range(8)]
+    inside = states(schedules, method, constant=False)
+    for b, schedule in enumerate(schedules):
+        expected = amounts_at_records(matrix(), schedule)
+        assert scaled_error(inside[: len(schedule), :, b], expected, axis=(0, 1), floor=1e-3) <= 1e-8
+
+
+@pytest.mark.A4
+@pytest.mark.A5
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+def test_a_steady_state_found_as_a_fixed_point_is_the_solved_one(method: str) -> None:
+    hours = [Record(hour) for hour in (0.0, 1.0, 5.0, 11.0, 13.0, 30.0)]
+    schedules = [
+        by_time([dose, *hours])
+        for dose in (
+            Record(0.0, DOSE, 100.0, 1, ii=12.0, ss=1, addl=1),
+            Record(0.0, DOSE, 100.0, 2, dur=5.0, ii=12.0, ss=1, lag=9.0),
+            Record(0.0, DOSE, 100.0, 2, rate=4.0, ii=12.0, ss=1),
+            Record(0.0, DOSE, 0.0, 2, rate=4.0, ss=1),
+        )
+    ]
+    inside = states(schedules, method)
+    for b, schedule in enumerate(schedules):
+        expected = amounts_at_records(matrix(), schedule)
+        assert scaled_error(inside[:, :, b], expected, axis=(0, 1), floor=1e-3) <= 1e-7, b
+
+
+def tmdd_at_steady_state(doses: Record, extra: dict[str, float] | None = None) -> tuple[NDArray, NDArray]:
+    p = {"ka": 0.3, "f": 0.7, "v": 3.0, "kel": 0.1, "kon": 2.0, "koff": 0.2, "ksyn": 0.3, "kdeg": 0.1, "kint": 0.05}
+    schedule = by_time([doses, *(Record(doses.time + hour) for hour in (0.0, 2.0, 10.0, 24.0))])
+    values = {name: np.full(1, value) for name, value in (p | (extra or {})).items()}
+    ready = prepare(tmdd_full(), records_of([schedule]), values, tolerances=TIGHT)
+    found = compiled(ready, values)
+    at = np.array([k for k, record in enumerate(schedule) if record.evid == 0])
+    return np.stack([np.asarray(found[name])[at, 0] for name in tmdd_full().outputs], axis=1), values["kel"]
+
+
+@pytest.mark.A5
+def test_nonlinear_steady_state_is_what_a_long_run_comes_to() -> None:
+    """TMDD, 24-hourly: 150 intervals against the fixed point; one interval later everything is as it was."""
+    steady, _ = tmdd_at_steady_state(Record(0.0, DOSE, 40.0, 1, ii=24.0, ss=1, addl=1))
+    long, _ = tmdd_at_steady_state(Record(0.0, DOSE, 40.0, 1, ii=24.0, addl=1))
+    assert scaled_error(steady[3], steady[0], axis=0) <= 1e-7
+    assert scaled_error(long[3], steady[3], axis=0) > 0.05  # one dose is far from it
+    p = {"ka": 0.3, "f": 0.7, "v": 3.0, "kel": 0.1, "kon": 2.0, "koff": 0.2, "ksyn": 0.3, "kdeg": 0.1, "kint": 0.05}
+    values = {name: np.full(1, value) for name, value in p.items()}
+    run = [Record(0.0, DOSE, 40.0, 1, ii=24.0, addl=150), *(Record(3600.0 + hour) for hour in (2.0, 10.0))]
+    found = compiled(prepare(tmdd_full(), records_of([run]), values, tolerances=TIGHT), values)
+    after = np.stack([np.asarray(found[name])[1:, 0] for name in tmdd_full().outputs], axis=1)
+    assert scaled_error(steady[1:3], after) <= 1e-6
+
+
+@pytest.mark.B5
+def test_the_derivative_of_a_nonlinear_steady_state_is_implicit() -> None:
+    """Forward mode through the fixed point against central differences of the fixed point itself."""
+    p = {"ka": 0.3, "f": 0.7, "v": 3.0, "kel": 0.1, "kon": 2.0, "koff": 0.2, "ksyn": 0.3, "kdeg": 0.1, "kint": 0.05}
+    values = {name: np.full(1, value) for name, value in p.items()}
+    schedule = [Record(0.0, DOSE, 40.0, 1, ii=24.0, ss=1), Record(0.0), Record(10.0)]
+    ready = prepare(tmdd_full(), records_of([schedule]), values, tolerances=TIGHT)
+
+    def drug(kel):
+        return predict(ready, values | {"kel": kel})["drug"][1:, 0]
+
+    value, slope = jax.jit(lambda kel: jax.jvp(drug, (kel,), (np.ones(1),)))(values["kel"])
+    h = 1e-4 * values["kel"]
+    step = jax.jit(drug)
+    difference = (step(values["kel"] + h) - step(values["kel"] - h)) / (2 * h)
+    assert (np.asarray(value) > 0).all() and (np.asarray(slope) < 0).all()
+    np.testing.assert_allclose(slope, difference, rtol=1e-5)
+
+
+def test_without_elimination_there_is_no_number() -> None:
+    steady, _ = tmdd_at_steady_state(Record(0.0, DOSE, 40.0, 1, ii=24.0, ss=1), {"kel": 0.0, "kint": 0.0})
+    assert np.isnan(steady).all()
+
+
+def test_a_reset_returns_responses_to_rest() -> None:
+    schedule = [Record(0.0, DOSE, 100.0, 2), Record(5.0), Record(5.0, RESET), Record(5.0), Record(9.0)]
+    inside = states([schedule], "tsit5")
+    assert inside[1, 2, 0] > 1.0
+    np.testing.assert_array_equal(inside[3:, :, 0], 0.0)
+
+
+def test_a_steady_state_cannot_be_added_to_what_is_integrated() -> None:
+    with pytest.raises(InputError, match="SS 2 adds a steady state"):
+        states([[Record(0.0, DOSE, 100.0, 1, ii=12.0, ss=2), Record(5.0)]], "tsit5")
