@@ -50,13 +50,13 @@ def solve_chunks(
         if found.outcome is None:
             return found
         outcome = found.outcome._replace(accepted=found.outcome.accepted[None], rejected=found.outcome.rejected[None])
-        return Solution(found.values, outcome)
+        return found._replace(outcome=outcome)
 
     split = jax.shard_map(
         one,
         mesh=mesh,
         in_specs=(_ONE, _COURSE, _TWO, P(), P()),
-        out_specs=Solution(_THREE, None if plan.way == "exact" else _OUTCOME),  # type: ignore[arg-type]
+        out_specs=Solution(_THREE, _THREE, None if plan.way == "exact" else _OUTCOME),  # type: ignore[arg-type]
         check_vma=False,
     )
     return split(parameters, line, durations, kind, times)

@@ -152,7 +152,7 @@ def integrate(
 
     field(p) is asked for once a segment, with the parameters that change, so that what follows from them is too.
     read(x, p) gives the readouts of the linear states x, of which there are none without a `drive`. scale: the size of
-    each state that `atol` is a part of. room: how many accepted steps are noted.
+    each state that `atol` is a part of. room: how many accepted steps are noted; if any, every segment has one.
     """
     whole = _DYADIC if drive is not None else _FREE
     kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), initial[0].shape[0]))
@@ -177,7 +177,7 @@ def integrate(
         )
         wanted = walk.first_step / jnp.maximum(longest, 1e-300)
         walk = walk._replace(
-            place=jnp.where((longest > 0) | rows_here, 0, whole),
+            place=jnp.where((longest > 0) | rows_here | (room > 0), 0, whole),
             size=_first_size(wanted, drive is not None),
             x=x,
             y=y,

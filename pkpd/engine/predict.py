@@ -4,15 +4,20 @@ The one function of the parameters, for simulating and fitting alike.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.prepare import Prepared, quantities_of
 from pkpd.engine.repeated import at_records, steady_jumps
+from pkpd.engine.replay import noted_steps
 from pkpd.engine.rows import Rows
-from pkpd.engine.solve import solve
+from pkpd.engine.solve import Solution, solve
+from pkpd.errors import InputError
 from pkpd.events.course import Course, course, locate
 
 
@@ -20,25 +25,63 @@ def predict(
     prepared: Prepared,
     parameters: Mapping[str, Float[Any, "*record subject"]],
     changes: Mapping[str, Float[Any, "record subject"]] | None = None,
+    steps: Steps | None = None,
 ) -> dict[str, Float[Array, "record subject"]]:
     """Every output at every record, as the record sees it (docs/semantics.md, Order at equal times).
 
-    changes: other numbers for `time`, `amt`, `rate`, `dur` or `ii` of the records. NaN for a subject whose compartments
-    cannot be propagated, have no steady state, or whose integration fails. Differentiable in every mode where the
-    model is linear; forward where it is integrated.
+    steps: from `find_steps`; the integration then walks these, and can be differentiated in reverse. changes: other
+    numbers for `time`, `amt`, `rate`, `dur` or `ii` of the records. NaN for a subject whose compartments
+    cannot be propagated, have no steady state, or whose integration fails. Without `steps` what is integrated
+    has forward derivatives only; compartments alone need none.
     """
+    found = _solved(prepared, parameters, changes or {}, steps)
+    return {name: found.values[:, prepared.plan.names.index(name)] for name in prepared.outputs}
+
+
+def find_steps(
+    prepared: Prepared,
+    parameters: Mapping[str, Float[Any, "*record subject"]],
+    changes: Mapping[str, Float[Any, "record subject"]] | None = None,
+) -> Steps:
+    """The steps the integration takes with these numbers, to be given to `predict`, which then repeats them.
+
+    Outside of compiled functions: how many there are decides a shape. They serve as long as the parameters stay
+    near; find them anew when these have moved. Raises `InputError` where nothing is integrated, and where a steady
+    state has to be found as a fixed point, which has forward derivatives only.
+    """
+    if prepared.plan.way == "exact":
+        raise InputError("compartments are exact: there are no steps, and `predict` can be differentiated as it is")
+    if prepared.repeated:
+        raise InputError(
+            "a steady state that is integrated has forward derivatives only: use jax.jvp or jax.jacfwd of `predict` "
+            "without steps"
+        )
+    return noted_steps(lambda room: _noted(with_room(prepared, room), dict(parameters), dict(changes or {})))
+
+
+def with_room(prepared: Prepared, room: int) -> Prepared:
+    """The same with room to note so many steps."""
+    return replace(prepared, plan=replace(prepared.plan, room=room))
+
+
+@jax.jit
+def _noted(prepared: Prepared, parameters: dict[str, Array], changes: dict[str, Array]) -> Outcome | None:
+    return _solved(prepared, parameters, changes, None).outcome
+
+
+def _solved(
+    prepared: Prepared, parameters: Mapping[str, Any], changes: Mapping[str, Any], steps: Steps | None
+) -> Solution:
     plan, records = prepared.plan, prepared.records
-    model = plan.model
     values = {name: jnp.asarray(value) for name, value in parameters.items()}
-    quantities = quantities_of(model, records, values, changes or {}, jnp)
+    quantities = quantities_of(plan.model, records, values, changes, jnp)
     steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
-    line = course(prepared.schedule, quantities, len(model.states), plan.infused, steady, jnp)
+    line = course(prepared.schedule, quantities, len(plan.model.states), plan.infused, steady, jnp)
     here = jnp.broadcast_to(jnp.arange(records.time.shape[0])[:, None], records.time.shape)
     inside = values if prepared.carry is None else at_records(values, _carried(prepared, line))
     at_rows = values if prepared.carry is None else at_records(values, here)  # a record is read with its own parameters
     rows = Rows(*locate(line, quantities.time, here, jnp))
-    found = solve(plan, inside, at_rows, line, line.duration, jnp.arange(line.start.shape[0]), rows)
-    return {name: found.values[:, plan.names.index(name)] for name in prepared.outputs}
+    return solve(plan, inside, at_rows, line, line.duration, jnp.arange(line.start.shape[0]), rows, steps=steps)
 
 
 def _carried(prepared: Prepared, line: Course) -> Int[Array, "segment subject"]:

@@ -99,7 +99,7 @@ class Rosenbrock(Method):
         stage behind a condition is computed once.
         """
         size, states = len(y), range(len(y))
-        over = 1.0 / jnp.maximum(h, _NO_STEP)
+        over = 1.0 / jnp.where(h > 0, h, h + _NO_STEP)  # the derivative by a length that is 0 is one, too
 
         def field(y: Columns) -> Columns:
             return slope_at(y, {})

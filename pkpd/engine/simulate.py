@@ -68,7 +68,7 @@ def simulate(
     not ascend, and doses before the first time.
     """
     times = np.asarray(times, dtype=float)
-    _check(model, parameters, doses, times)
+    check(model, parameters, doses, times)
     wanted = tuple(outputs) if outputs is not None else tuple(model.outputs)
     chosen = plan(model, wanted, tuple(integrals), infused_by(doses), method, tolerances)
 
@@ -104,7 +104,7 @@ def _collect(
     values = {name: np.empty((len(times), subjects)) for name in kept}
     failures: dict[int, str] = {}
     steps = rejected = 0
-    for number, (solved, outcome) in enumerate(pending):
+    for number, (solved, _, outcome) in enumerate(pending):
         first = number * together
         here = slice(first, min(first + together, subjects))
         count = here.stop - here.start
@@ -132,7 +132,8 @@ def _collect(
     return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejected)
 
 
-def _check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:
+def check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:
+    """Raise `InputError` for what `simulate` refuses."""
     model.check_parameters(parameters)
     if missing := model.missing_inputs:
         raise InputError(f"model '{model.name}' needs {', '.join(missing)} from a model on its left (>>)")

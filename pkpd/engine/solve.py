@@ -3,13 +3,14 @@
 Pure JAX; `simulate` and `predict` both end here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.dyadic import dyadic_drive
+from pkpd.engine.dyadic import DyadicDrive, dyadic_drive
 from pkpd.engine.exact import exact_outputs, exact_outputs_on_grid, segment_states
 from pkpd.engine.explicit import EXPLICIT, explicit_method
 from pkpd.engine.field import (
@@ -20,7 +21,8 @@ from pkpd.engine.field import (
     response_names,
     whole,
 )
-from pkpd.engine.lockstep import Column, Columns, Method, Outcome, Segments, integrate
+from pkpd.engine.lockstep import Column, Columns, Field, Method, Outcome, Segments, Steps, integrate
+from pkpd.engine.replay import replayed
 from pkpd.engine.rosenbrock import rodas5p
 from pkpd.engine.rows import Profile, Rows
 from pkpd.engine.system import LinearSystem, integral_name, linear_system
@@ -65,15 +67,11 @@ class Plan:
 
 
 class Solution(NamedTuple):
-    """Values of `Plan.names` at the rows, and how the integration went, if there was one."""
+    """Values of `Plan.names` and of all integrated states at the rows, and how the integration went."""
 
     values: Float[Array, "time output batch"]
+    integrated: Float[Array, "time state batch"]
     outcome: Outcome | None
-
-    @property
-    def integrated(self) -> Float[Array, "time state batch"]:
-        """The integrated states at the rows; none of an exact solve."""
-        return self.values[:, :0] if self.outcome is None else self.outcome.values
 
 
 def plan(
@@ -127,15 +125,16 @@ def solve(
     kind: Int[Array, " segment"],
     rows: Rows | Profile,
     grid: bool = False,
+    steps: Steps | None = None,
 ) -> Solution:
     """Values at `rows` for one chunk of subjects.
 
     parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own); at_rows:
     the same at the rows. Segment s of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at
-    evenly spaced times.
+    evenly spaced times. steps: those of an earlier solve, to be walked again as they are.
     """
     if plan.way == "whole":
-        return _solve_whole(plan, parameters, at_rows, line, durations, kind, rows)
+        return _solve_whole(plan, parameters, at_rows, line, durations, kind, rows, steps)
     block = plan.model.linear or NO_COMPARTMENTS
     infused = tuple(i for i in plan.infused if i < len(block.states))
     entering = line.jump[:, : len(block.states)]
@@ -154,7 +153,7 @@ def solve(
             place = rows.rows() if isinstance(rows, Profile) else rows
             found.append(exact_outputs(system, readouts, states, place, weights))
     if plan.way == "exact":
-        return Solution(found[0], None)
+        return Solution(found[0], found[0][:, :0], None)
 
     constant, changing = _apart(parameters)
     method = method_of(plan)
@@ -165,7 +164,8 @@ def solve(
         plain = linear_system(block, parameters, own)
         linear = segment_states(plain, durations, kind, entering, rate, line.clears)
         drive = dyadic_drive(plain, driving, method.fractions, durations)
-    outcome = integrate(
+    walked, outcome = _walk(
+        plan,
         field=lambda p: driven(plan.model, constant | p),
         initial=initial_responses(plan.model, _first(parameters)),
         drive=drive,
@@ -173,12 +173,31 @@ def solve(
         segments=_segments(line, durations, kind, linear, len(block.states), len(infused), changing),
         fed=tuple(i - len(block.states) for i in plan.infused[len(infused) :]),
         rows=rows,
-        method=method,
-        tolerances=plan.tolerances,
         scale=_scale(plan, line)[len(block.states) :],
-        room=plan.room,
+        steps=steps,
     )
-    return Solution(jnp.concatenate([*found, outcome.values], axis=1), outcome)
+    return Solution(jnp.concatenate([*found, walked], axis=1), walked, outcome)
+
+
+def _walk(
+    plan: Plan,
+    field: Callable[[dict[str, Column]], Field],
+    initial: Columns,
+    drive: DyadicDrive | None,
+    read: Callable[[Columns, dict[str, Column]], dict[str, Column]],
+    segments: Segments,
+    fed: tuple[int, ...],
+    rows: Rows | Profile,
+    scale: Columns,
+    steps: Steps | None,
+) -> tuple[Float[Array, "time state batch"], Outcome | None]:
+    """The integrated states at the rows: by steps of their own, or by those given."""
+    method = method_of(plan)
+    if steps is None:
+        outcome = integrate(field, initial, drive, read, segments, fed, rows, method, plan.tolerances, scale, plan.room)
+        return outcome.values, outcome
+    place = rows.rows() if isinstance(rows, Profile) else rows
+    return replayed(field, initial, drive, read, segments, fed, place, method, steps), None
 
 
 def _solve_whole(
@@ -189,13 +208,15 @@ def _solve_whole(
     durations: Float[Array, "kind batch"],
     kind: Int[Array, " segment"],
     rows: Rows | Profile,
+    steps: Steps | None,
 ) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
     compartments = len(block.states)
     constant, changing = _apart(parameters)
     nothing = jnp.zeros_like(line.start[0])
     integrals = (nothing,) * len(plan.integrals)
-    outcome = integrate(
+    integrated, outcome = _walk(
+        plan,
         field=lambda p: whole(plan.model, plan.integrals, constant | p),
         initial=(nothing,) * compartments + initial_responses(plan.model, _first(parameters)) + integrals,
         drive=None,
@@ -203,12 +224,10 @@ def _solve_whole(
         segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing, len(integrals)),
         fed=plan.infused,
         rows=rows,
-        method=method_of(plan),
-        tolerances=plan.tolerances,
         scale=_scale(plan, line) + tuple(jnp.ones_like(nothing) for _ in integrals),
-        room=plan.room,
+        steps=steps,
     )
-    amounts = tuple(outcome.values[:, i] for i in range(compartments))
+    amounts = tuple(integrated[:, i] for i in range(compartments))
     amounts_shape = (rows.height, line.start.shape[1])
     spread = {
         name: value if value.ndim == 2 else jnp.broadcast_to(value[None], amounts_shape)
@@ -216,9 +235,11 @@ def _solve_whole(
     }
     read = read_compartments(plan.model, amounts, spread)
     values = [read[name][:, None] for name in plan.readouts]
-    states = outcome.values[:, compartments:]
+    states = integrated[:, compartments:]
     responses = states.shape[1] - len(integrals)
-    return Solution(jnp.concatenate([*values, states[:, responses:], states[:, :responses]], axis=1), outcome)
+    return Solution(
+        jnp.concatenate([*values, states[:, responses:], states[:, :responses]], axis=1), integrated, outcome
+    )
 
 
 def _segments(

@@ -105,6 +105,11 @@ def course(
             xp.zeros_like(whole[:1]),
         )
 
+    # Where in that order each infusion begins and ends; times alone would not tell two of the same moment apart.
+    place = xp.argsort(order, axis=0)
+    last = place.shape[0] - infusions.stops.shape[0]
+    begins, ends = place[last - infusions.enters.shape[0] : last], place[last:]
+
     clears = acts.clears & acts.present
     jump = [
         spread(
@@ -124,7 +129,7 @@ def course(
         duration=xp.diff(xp.concatenate([start, end]), axis=0),
         clears=spread((None, clears, None, None, None), clears),
         jump=xp.stack(jump, axis=1) if jump else xp.zeros((len(start), 0, subjects)),
-        rate=_rates(plan.infusions.into, infusions, start, infused, xp),
+        rate=_rates(plan.infusions.into, infusions.speed, begins, ends, start, infused, xp),
         rank=xp.take_along_axis(rank, order, axis=0),
         records=xp.cumsum(spread((None, acts.present.astype(int), None, None, None), acts.record), axis=0),
     )
@@ -179,14 +184,17 @@ def _arriving(doses: Arrivals, q: Quantities, xp: Any) -> _Arriving:
     )
 
 
-def _rates(into: Array, arriving: _Arriving, start: Array, infused: tuple[int, ...], xp: Any) -> Array:
+def _rates(
+    into: Array, speed: Array, begins: Array, ends: Array, start: Array, infused: tuple[int, ...], xp: Any
+) -> Array:
     """The rate is summed anew for each segment: adding at the start of an infusion and subtracting at its stop would
     leave the rounding of their sums running for ever."""
     found = [xp.zeros_like(start) for _ in infused]
+    number = xp.arange(start.shape[0])[None, :, None]
     for first in range(0, into.shape[0], _BLOCK):
         rows = slice(first, first + _BLOCK)
-        on = (start[None] >= arriving.enters[rows, None]) & (start[None] < arriving.stops[rows, None])
-        speed = xp.where(on, arriving.speed[rows, None], 0.0)
+        on = (number >= begins[rows, None]) & (number < ends[rows, None])
+        given = xp.where(on, speed[rows, None], 0.0)
         for i, state in enumerate(infused):
-            found[i] = found[i] + xp.sum(xp.where(into[rows, None] == state, speed, 0.0), axis=0)
+            found[i] = found[i] + xp.sum(xp.where(into[rows, None] == state, given, 0.0), axis=0)
     return xp.stack(found, axis=1) if found else xp.zeros((start.shape[0], 0, start.shape[1]))

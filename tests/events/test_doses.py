@@ -66,7 +66,9 @@ def test_an_infusion_runs_from_its_arrival_for_its_duration() -> None:
 
 def test_the_rates_of_infusions_that_overlap_add_and_end_at_exactly_nothing() -> None:
     line = line_of(doses([0.0, 0.1, 0.2], 0.1, duration=[0.7, 0.3, 0.1]), 1, 0.0, 2.0)
-    assert_array_equal(line.rate[:, 0, 0] > 0, [s < 0.7 for s in line.start[:, 0]])
+    # The first segment ends where the first infusion begins, at once.
+    assert_array_equal(line.rate[1:, 0, 0] > 0, [s < 0.7 for s in line.start[1:, 0]])
+    assert (line.rate[0, 0, 0], line.duration[0, 0]) == (0.0, 0.0)
     assert line.rate[-1, 0, 0] == 0.0
     assert line.rate[:, 0, 0].max() == (0.1 / 0.7 + 0.1 / (0.1 + 0.3 - 0.1) + 0.1 / (0.2 + 0.1 - 0.2))
 
@@ -75,7 +77,7 @@ def test_infusions_into_several_compartments() -> None:
     line = line_of(doses([0.0, 1.0, 2.0], [10.0, 20.0, 5.0], into=[2, 0, 2], duration=[2.0, 4.0, 1.0]), 3, 0.0, 8.0)
     assert line.infused == (0, 2)
     assert_array_equal(line.start[:, 0], [0, 0, 1, 2, 2, 3, 5])
-    assert_array_equal(line.rate[:, :, 0], [[0, 5], [0, 5], [5, 5], [5, 5], [5, 5], [5, 0], [0, 0]])
+    assert_array_equal(line.rate[:, :, 0], [[0, 0], [0, 5], [5, 5], [5, 0], [5, 5], [5, 0], [0, 0]])
 
 
 def test_a_row_may_be_a_bolus_for_one_subject_and_an_infusion_for_another() -> None:

@@ -1,0 +1,107 @@
+"""The exact gradient of a sum over subjects by every parameter of every subject, chunk by chunk."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pkpd.engine.batches import CHUNK, bucket, kinds, padded, padded_rows, padded_subjects
+from pkpd.engine.lockstep import Outcome, Steps
+from pkpd.engine.replay import noted_steps
+from pkpd.engine.rows import Profile
+from pkpd.engine.simulate import check
+from pkpd.engine.solve import Plan, plan, solve
+from pkpd.engine.tolerances import Tolerances
+from pkpd.events.course import Course
+from pkpd.events.doses import Doses, course_of, infused_by
+from pkpd.models.model import Model
+
+Loss = Callable[[dict[str, Array], Any], Float[Array, " subject"]]
+
+
+def value_and_gradient(
+    loss: Loss,
+    model: Model,
+    parameters: Mapping[str, Float[np.ndarray, " subject"]],
+    doses: Doses,
+    times: Float[np.ndarray, " time"],
+    data: Any,
+    *,
+    outputs: tuple[str, ...],
+    method: str = "auto",
+    tolerances: Tolerances | None = None,
+) -> tuple[float, dict[str, Float[np.ndarray, " subject"]]]:
+    """(sum over subjects of loss, its derivative by each parameter of each subject).
+
+    loss(values, data) gives one number a subject from outputs `[time, subject]` and the subjects' part of `data`, whose
+    arrays end in the subjects; it must be a function of the module, not made anew for each call, or it is compiled
+    anew. The numerical solution itself is differentiated, its steps held. `simulate` says what the other arguments
+    mean, and what is refused.
+    """
+    times = np.asarray(times, dtype=float)
+    check(model, parameters, doses, times)
+    chosen = plan(model, outputs, (), infused_by(doses), method, tolerances)
+    line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
+    line = padded(line, bucket(line.start.shape[0], smallest=32))
+    durations, kind = kinds(line)
+    durations = padded_rows(durations, bucket(durations.shape[0], smallest=8))
+    subjects = line.start.shape[1]
+    chunk = min(CHUNK, bucket(subjects, smallest=4))
+    pending = []
+    for number, first in enumerate(range(0, subjects, chunk)):
+        part = slice(first, first + chunk)
+        columns = {name: np.asarray(value, dtype=float)[part] for name, value in parameters.items()}
+        own, given = jax.tree.map(lambda field, part=part: np.asarray(field)[..., part], (line, data))
+        arrays = jax.tree.map(partial(padded_subjects, count=chunk), (columns, own, durations[:, part], given))
+        present = np.arange(chunk) < subjects - first
+        device = jax.devices()[number % jax.device_count()]
+        arrays, rest = jax.device_put((arrays, (kind, times, present)), device)
+        steps = None
+        if chosen.way != "exact":
+            steps = noted_steps(
+                lambda room, arrays=arrays, rest=rest: _noted(replace(chosen, room=room), *arrays[:3], *rest[:2])
+            )
+            steps = jax.device_put(steps, device)
+        pending.append(_chunk(loss, chosen, arrays[0], *arrays[1:3], *rest[:2], steps, arrays[3], rest[2]))
+    total = sum(float(value) for value, _ in pending)
+    gradient = {
+        name: np.concatenate([np.asarray(slopes[name]) for _, slopes in pending])[:subjects] for name in parameters
+    }
+    return total, gradient
+
+
+@partial(jax.jit, static_argnums=0)
+def _noted(
+    plan: Plan, parameters: dict[str, Array], line: Course, durations: Array, kind: Array, times: Array
+) -> Outcome | None:
+    # Rows are not what is asked for: the two ends stand for all.
+    return solve(
+        plan, parameters, parameters, line, durations, kind, Profile(times[jnp.array([0, -1])], line.start)
+    ).outcome
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _chunk(
+    loss: Loss,
+    plan: Plan,
+    parameters: dict[str, Array],
+    line: Course,
+    durations: Array,
+    kind: Array,
+    times: Array,
+    steps: Steps | None,
+    data: Any,
+    present: Array,
+) -> tuple[Array, dict[str, Array]]:
+    def total(parameters: dict[str, Array]) -> Array:
+        rows = Profile(times, line.start)
+        found = solve(plan, parameters, parameters, line, durations, kind, rows, steps=steps)
+        each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, data)
+        return jnp.sum(jnp.where(present, each, 0.0))
+
+    return jax.value_and_grad(total)(parameters)
