@@ -1,9 +1,12 @@
 """Dates and clock times as hours since the first record of the subject, only where the user says so."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from pkpd.dataset.columns import Labels, Numbers, numbers
+from pkpd.dataset.findings import Breach, shortened
 from pkpd.dataset.sheet import Sheet
 
 ISO_DATE = "%Y-%m-%d"
@@ -29,6 +32,33 @@ def hours(sheet: Sheet, time: int, date: int | None, date_format: str | None, id
     rows = np.flatnonzero(known)[::-1]
     first[ids.codes[rows]] = nanoseconds[rows]
     return Numbers(np.where(known, (nanoseconds - first[ids.codes]) / HOUR, np.nan), ~known)
+
+
+def wrong_moments(
+    sheet: Sheet, places: Mapping[str, int], date_format: str | None, ids: Labels, bad: np.ndarray
+) -> list[Breach]:
+    """The rows where `hours` could read no moment, each with its date and its time as written."""
+    if not bad.any():
+        return []
+    form = date_format or ISO_DATE
+    written = [places[name] for name in ("DATE", "TIME") if name in places]
+    rows = [int(row) for row in np.flatnonzero(bad)]
+    if "DATE" not in places:
+        rule = f"TIME is written as {form}, in every row"
+    else:
+        rule = f"the date is written as {form}, and TIME as 08:30, 08:30:00 or hours of the day, in every row"
+    return [
+        Breach(
+            "E-VALUE",
+            "dates or clock times that cannot be read",
+            rule,
+            "correct the cell, or say how dates are written with date_format='...'",
+            column="TIME",
+            rows=sheet.lines[rows],
+            ids=[ids[row] for row in rows],
+            values=[shortened(" ".join(sheet.text(row, place).strip() for place in written)) for row in rows],
+        )
+    ]
 
 
 def _since_midnight(sheet: Sheet, time: int) -> pd.Series:

@@ -130,7 +130,7 @@ def labels(sheet: Sheet, place: int) -> Labels:
         values = column.to_numpy(dtype=float, na_value=np.nan)
         codes, uniques = pd.factorize(values, use_na_sentinel=True)
         if (uniques == np.floor(uniques)).all() and (np.abs(uniques) < LARGEST_EXACT).all():
-            return Labels(codes, tuple(str(int(value)) for value in uniques))
+            return Labels(codes, tuple(map(str, uniques.astype(np.int64).tolist())))
         present = ~np.isnan(values)
         column = pd.Series([sheet.text(row, place) if there else None for row, there in enumerate(present)])
     codes, uniques = pd.factorize(column, use_na_sentinel=True)

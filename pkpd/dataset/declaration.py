@@ -92,6 +92,11 @@ class Declaration:
     specific_activity: SpecificActivity | None = None
 
     @property
+    def has_moments(self) -> bool:
+        """Whether TIME holds clock times or dates."""
+        return self.date is not None or self.date_format is not None
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """What begins a row that is a remark; as in NONMEM, conditions alone leave "#" in force."""
         return tuple(mark for mark in self.ignore if len(mark) == 1) or ("#",)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pkpd.dataset.clock import hours
+from pkpd.dataset.clock import hours, wrong_moments
 from pkpd.dataset.columns import NUMBER, Labels, Layout, Numbers, labels, numbers, wrong_cells
 from pkpd.dataset.declaration import STANDARD, Declaration, Output
 from pkpd.dataset.findings import Breach, shortened
@@ -139,7 +139,9 @@ def drafted(sheet: Sheet, layout: Layout, declaration: Declaration) -> tuple[Dra
         ids = labels(sheet, layout.places["ID"])
     unreadable = ids.codes < 0
     if unreadable.any():
-        breaches += wrong_cells(sheet, layout.places["ID"], unreadable, ids, "ID", True)
+        rule, fix = "every row has an ID: a number or a text", "write the ID, or leave the rows out with ignore"
+        for breach in wrong_cells(sheet, layout.places["ID"], unreadable, ids, "ID", True):
+            breaches.append(replace(breach, what="rows without an ID", rule=rule, fix=fix))
     read: dict[str, np.ndarray] = {}
     for name in NUMERIC:
         if name not in layout.places:
@@ -148,7 +150,10 @@ def drafted(sheet: Sheet, layout: Layout, declaration: Declaration) -> tuple[Dra
         column = _read(sheet, layout, declaration, ids, name)
         never = name in NEVER_MISSING
         bad = column.bad | column.missing if never else column.bad
-        breaches += wrong_cells(sheet, layout.places[name], bad, ids, name, never)
+        if name == "TIME" and declaration.has_moments:
+            breaches += wrong_moments(sheet, layout.places, declaration.date_format, ids, bad)
+        else:
+            breaches += wrong_cells(sheet, layout.places[name], bad, ids, name, never)
         unreadable = unreadable | bad
         read[name] = np.where(column.missing, 0.0, column.values) if name in ZERO_WHEN_MISSING else column.values
     draft = Draft(
@@ -183,7 +188,7 @@ def drafted(sheet: Sheet, layout: Layout, declaration: Declaration) -> tuple[Dra
 def _read(sheet: Sheet, layout: Layout, declaration: Declaration, ids: Labels, name: str) -> Numbers:
     """A standard column as numbers; TIME may hold clock times or dates, if the declaration says so."""
     place = layout.places[name]
-    if name == "TIME" and (declaration.date is not None or declaration.date_format is not None):
+    if name == "TIME" and declaration.has_moments:
         return hours(sheet, place, layout.places.get("DATE"), declaration.date_format, ids)
     return numbers(sheet, place)
 
@@ -241,12 +246,15 @@ def _rank(names: list[str], name: str) -> float:
 def _with_events(draft: Draft) -> tuple[Draft, list[Breach]]:
     if "EVID" not in draft.places:
         dose = (draft.amt != 0) & ~np.isnan(draft.amt) | (draft.rate > 0) & (draft.ss > 0)
+        # A row whose AMT cannot be read may be either.
+        unsure = np.isnan(draft.amt) & ~draft.is_missing("AMT") & ~dose
         told = Breach(
             "I-EVID",
-            f"there is no EVID: {dose.sum()} rows with an AMT are doses, {(~dose).sum()} are observations",
+            f"there is no EVID: {dose.sum()} rows with an AMT are doses, {(~dose & ~unsure).sum()} are observations"
+            + (f", {unsure.sum()} with an unreadable AMT are neither" if unsure.any() else ""),
             "EVID 1 is a dose, EVID 0 an observation",
         )
-        return replace(draft, evid=dose.astype(float)), [told]
+        return replace(draft, evid=np.where(unsure, np.nan, dose.astype(float))), [told]
     old = draft.evid == OLD_DOSE
     breaches = []
     elsewhere = old & (draft.cmt > 1)

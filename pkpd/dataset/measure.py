@@ -113,7 +113,7 @@ def _unknown_names(given: list[str], names: list[str]) -> list[Breach]:
 
 def _wrong(name: str, problem: str) -> Breach:
     fix = "correct the unit"
-    if "body" in problem:
+    if name == "AMT" and "body" in problem:
         fix = "multiply AMT by the body size of the subject: AMT is an amount, not an amount per m2 or kg"
     return Breach("E-UNIT", f"unit of {name}: {problem}", "units measure what the column is", fix, column=name)
 

@@ -71,10 +71,12 @@ def mended(source: Path, target: Path, said: Mapping[str, object]) -> list[Chang
 
     Raises `InputError` where `target` exists, or where rows would be lost because they cannot be read.
     """
-    beside = target.with_name(f"{target.stem}.changes.csv")
+    beside = target.parent / f"{target.stem}.changes.csv"
     for path in (target, beside):
         if path.exists():
             raise InputError(f"'{path}' exists; a corrected copy is never written over a file; choose another name")
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder '{target.parent}' to write the corrected copy to; make it first")
     full, _ = described(source, said)
     declaration = declared(full)
     copy = _mended(source, declaration)
@@ -118,7 +120,7 @@ def _mended(source: Path, declaration: Declaration) -> Copy:
     else:
         copy.names.append("EVID")
         for row, evid in zip(cells, draft.evid, strict=True):
-            row.append(f"{evid:g}")
+            row.append("." if np.isnan(evid) else f"{evid:g}")
         copy.changes.append(Change(None, "", "EVID", "no column", "added", "1 where there is an AMT, else 0"))
     if "DV" in draft.places:
         copy.change(draft, draft.dose & (draft.dv == 0), "DV", ".", "a dose has no DV")

@@ -2,6 +2,7 @@
 in silence."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,9 @@ from pkpd.errors import InputError
 from pkpd.units import SpecificActivity
 
 RULES = ORDER + EVENTS + DOSES + OBSERVATIONS
+
+# IDs that are numbers no matter how they are written back; none with more digits than 64 bits hold.
+WHOLE_NUMBERS = re.compile(r"(0|[1-9]\d{0,16})( (0|[1-9]\d{0,16}))*+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def check_dataset(source: str | Path | pd.DataFrame, said: Mapping[str, object] 
     """Check a table and say all that is found; `said` has the arguments of `read_dataset` as keys."""
     full, beside = described(source, said or {})
     declaration = declared(full)
-    name = "table" if isinstance(source, pd.DataFrame) else Path(source).name
+    name = "table" if isinstance(source, pd.DataFrame) else Path(source).name or str(source)
     try:
         sheet = sheet_of(source, declaration)
     except UnreadableError as problem:
@@ -105,7 +109,7 @@ def check_dataset(source: str | Path | pd.DataFrame, said: Mapping[str, object] 
 
 def described(source: str | Path | pd.DataFrame, said: Mapping[str, object]) -> tuple[dict[str, object], list[Breach]]:
     """What is said in the call, over what the TOML file beside the table says."""
-    if isinstance(source, pd.DataFrame):
+    if isinstance(source, pd.DataFrame) or Path(source).is_dir():
         return dict(said), []
     sidecar = Path(source).with_suffix(".toml")
     if not sidecar.is_file():
@@ -131,13 +135,14 @@ def _parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise InputError("reading Parquet needs the package pyarrow; install it, or save the table as CSV") from error
     try:
-        # What pandas notes in the file for itself is not needed, and a damaged note is no reason to fail.
-        return parquet.read_table(path).to_pandas(ignore_metadata=True)
+        # Opened here, so that a path is one file and never a folder or an address, and its absence has a reason.
+        with path.open("rb") as stream:
+            # What pandas notes in the file for itself is not needed, and a damaged note is no reason to fail.
+            return parquet.read_table(stream).to_pandas(ignore_metadata=True)
     except (OSError, ValueError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "it is not a Parquet file, or a damaged one"
-        raise UnreadableError(
-            Breach("E-FILE", f"cannot read '{path}': {reason}", "", "save the table as CSV or Parquet")
-        ) from error
+        fix = "give the path of a table you may read, saved as CSV or Parquet"
+        raise UnreadableError(Breach("E-FILE", f"cannot read '{path}': {reason}", "", fix)) from error
 
 
 def without_blank_columns(sheet: Sheet) -> tuple[Sheet, list[Breach]]:
@@ -286,5 +291,7 @@ def _number(output: Output, index: int) -> int:
 def _identities(draft: Draft) -> np.ndarray:
     """IDs as whole numbers where all of them are, else as text."""
     names = draft.ids.names
-    plain = all(WHOLE.fullmatch(name) and (name == "0" or name[0] != "0") and len(name) < 18 for name in names)
-    return np.array([int(name) for name in names] if plain else names, dtype=None if plain else object)[draft.subject]
+    # One match over all of them: there may be as many subjects as rows.
+    if WHOLE_NUMBERS.fullmatch(" ".join(names)):
+        return np.array(list(map(int, names)))[draft.subject]
+    return np.array(names, dtype=object)[draft.subject]

@@ -1,8 +1,8 @@
 """Reading a delimited text file: separators, quotes, marks and line ends as they occur in the wild.
 
 The body is looked at as bytes, not as a million Python strings, so that checking costs little more than
-pandas takes to read. Files with quotes or padded cells take one slower step that rewrites them plainly
-first.
+pandas takes to read. Only files whose quotes hold separators or quotes take a slower step, which rewrites
+them plainly first.
 """
 
 import csv
@@ -20,11 +20,15 @@ from pkpd.dataset.sheet import Sheet
 LARGEST_FILE = 2 * 1024**3
 LARGEST_ROWS = 20_000_000
 LARGEST_COLUMNS = 1_000
+# The csv module's own limit for a cell, which other packages change for everybody.
+LONGEST_QUOTED_LINE = 131_072
 
 # A separator that no cell can hold, for tables rewritten plainly.
 PLAIN = "\x1f"
 SEPARATORS = (",", ";", "\t")
 NEWLINE = 10
+# What separates like a blank in a table separated by blanks.
+OTHER_BLANKS = b"\t\x0b\x0c\x1c\x1d\x1e\x1f"
 
 FOREIGN = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
@@ -58,10 +62,12 @@ def read_text(path: Path, marks: tuple[str, ...], missing: tuple[str, ...]) -> S
     names = tuple(_cells(lines[-1], separator))
     _refuse(len(names) > LARGEST_COLUMNS, "E-LIMIT", f"{len(names)} columns", f"at most {LARGEST_COLUMNS} columns")
 
-    body = data[first:]
-    if b'"' in body or b" " in body or separator == " ":
+    body = _without_needless_quotes(data[first:], separator)
+    if b'"' in body or (separator == " " and not body.isascii()):
         body = _plainly(body.decode(), separator).encode()
         separator = PLAIN
+    elif b" " in body or separator == " ":
+        body = _without_padding(body, separator)
     rows = Lines.of(body)
     limit = f"at most {LARGEST_ROWS} rows"
     _refuse(len(rows.ends) > LARGEST_ROWS, "E-LIMIT", f"{len(rows.ends)} rows", limit)
@@ -142,7 +148,9 @@ def _bytes_of(path: Path) -> bytes:
     _refuse(b"\x00" in data, "E-FILE", "the file holds NUL bytes", "a table is plain text in UTF-8, or Parquet")
     _refuse(data.lstrip()[:1] == b"<", "E-FILE", "this is XML or HTML", "a table is plain text, or Parquet")
     try:
-        data.decode()
+        # A million strings' worth of text is only made where a byte could be wrong.
+        if not data.isascii():
+            data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableError(
@@ -186,12 +194,48 @@ def _cells(line: str, separator: str) -> list[str]:
     if separator == " ":
         # The csv module would see an empty cell between any two blanks.
         line = " ".join(line.split())
-    rows = csv.reader([line], delimiter=separator, skipinitialspace=separator != " ")
-    try:
-        return [cell.strip() for cell in next(rows)]
-    except csv.Error:
-        # One cell longer than the csv module reads: kept whole, so that the row is found too short.
+    if len(line) > LONGEST_QUOTED_LINE:
+        # Kept whole, so that the row is found too short.
         return [line]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=separator != " "))]
+
+
+def _without_needless_quotes(body: bytes, separator: str) -> bytes:
+    """The body without its quotes where they only enclose whole cells that hold no separator; else as it is."""
+    letters = np.frombuffer(body, dtype=np.uint8)
+    quotes = np.flatnonzero(letters == ord('"'))
+    # Between blanks, an empty cell can only be seen by its quotes.
+    if not len(quotes) or len(quotes) % 2 or (separator == " " and b'""' in body):
+        return body
+    separating = separator.encode() + (OTHER_BLANKS if separator == " " else b"")
+    edges = np.isin(letters, np.frombuffer(separating + b"\n", dtype=np.uint8))
+    opening, closing = quotes[::2], quotes[1::2]
+    between = np.flatnonzero(edges)
+    whole = ((opening == 0) | edges[opening - 1]) & edges[closing + 1]
+    if (whole & (np.searchsorted(between, opening) == np.searchsorted(between, closing))).all():
+        return body.replace(b'"', b"")
+    return body
+
+
+def _without_padding(body: bytes, separator: str) -> bytes:
+    """The cells without the blanks around them; where blanks separate, one of them between any two cells."""
+    if separator == " ":
+        body = body.translate(bytes.maketrans(OTHER_BLANKS, b" " * len(OTHER_BLANKS)))
+    letters = np.frombuffer(body, dtype=np.uint8)
+    blanks = np.flatnonzero(letters == ord(" "))
+    first = np.diff(blanks, prepend=-2) > 1
+    last = np.append(first[1:], True)[: len(blanks)]
+    edges = letters == NEWLINE
+    if separator != " ":
+        edges |= letters == ord(separator)
+    begin, end = blanks[first], blanks[last]
+    outer = (begin == 0) | edges[begin - 1] | edges[end + 1]
+    dropped = outer[np.cumsum(first) - 1]
+    if separator == " ":
+        dropped |= ~first
+    kept = np.ones(len(letters), dtype=bool)
+    kept[blanks[dropped]] = False
+    return letters[kept].tobytes()
 
 
 def _plainly(body: str, separator: str) -> str:

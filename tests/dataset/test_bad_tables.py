@@ -49,6 +49,12 @@ def test_reading_raises_one_error_that_says_it_all(bad: Bad, tmp_path: Path):
     assert path.name in str(caught.value)
 
 
+def test_a_missing_id_is_not_asked_to_be_a_number(tmp_path: Path):
+    told = check_dataset(written(tmp_path, "ID,TIME,AMT,DV|P-1,0,9,.|.,1,0,5|P-1,2,0,4")).findings.of("error").text()
+    assert "rows without an ID" in told
+    assert "finite" not in told
+
+
 @pytest.mark.parametrize("bad", BAD, ids=by_name)
 def test_every_error_says_rule_and_fix(bad: Bad, tmp_path: Path):
     check = check_dataset(written(tmp_path, bad.table), bad.said)

@@ -1,14 +1,18 @@
 """Files that are no tables, and tables at the edge of what is read."""
 
+import csv
 import hashlib
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pkpd.dataset import DataError, check_dataset, read_dataset
+from pkpd.dataset import DataError, check_dataset, read_dataset, text
 from pkpd.dataset.text import LARGEST_COLUMNS
 from pkpd.errors import InputError
 
@@ -51,6 +55,34 @@ def test_a_folder_is_no_table(tmp_path: Path):
         read_dataset(tmp_path)
 
 
+def test_the_folder_one_stands_in_is_no_table():
+    """It has no name, to which a description could belong."""
+    check = check_dataset(Path())
+    assert check.findings.codes == {"E-FILE"}
+    assert check.source == "."
+
+
+CELLS = st.lists(st.sampled_from([*'",,,; ;\t\n #1aé', '"b",', ',"c d"', ' "e" ', '""', "  "]), max_size=25)
+
+
+@given(cells=CELLS, separator=st.sampled_from([",", ";", "\t", " "]))
+@settings(max_examples=400, derandomize=True)
+def test_the_quick_way_to_plain_cells_is_the_slow_one(cells: list[str], separator: str):
+    """Quotes and padding are taken off the bytes where the csv module would find the same cells."""
+    body = "".join(cells) + "\n"
+    quick = text._without_needless_quotes(body.encode(), separator)
+    if b'"' in quick or (separator == " " and not quick.isascii()):
+        return
+    if b" " in quick or separator == " ":
+        quick = text._without_padding(quick, separator)
+    slow = text._plainly(body, separator).replace(text.PLAIN, separator)
+    # A tab around a cell is only taken off when the cell is read.
+    strip = (lambda cell: cell.strip("\t ")) if separator in ",;" else str
+    assert [list(map(strip, line.split(separator))) for line in quick.decode().split("\n")] == [
+        list(map(strip, line.split(separator))) for line in slow.split("\n")
+    ]
+
+
 def test_text_called_parquet(tmp_path: Path):
     path = tmp_path / "table.parquet"
     path.write_text(TABLE)
@@ -67,6 +99,30 @@ def test_a_damaged_parquet_file_is_a_finding_or_still_a_table(tmp_path: Path):
         path.write_bytes(bytes(damaged)[: rng.integers(len(whole)) if rng.random() < 0.2 else len(whole)])
         broken += check_dataset(path).dataset is None
     assert broken > 50
+
+
+def test_a_parquet_file_that_is_not_there_is_said_to_be_absent(tmp_path: Path):
+    (tmp_path / "folder.parquet").mkdir()
+    for name, reason in (("absent.parquet", "No such file"), ("folder.parquet", "directory")):
+        (finding,) = check_dataset(tmp_path / name).findings.of("error")
+        assert (finding.code, reason in finding.what) == ("E-FILE", True)
+
+
+def test_a_date_that_cannot_be_read_is_shown_beside_its_time(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("ID,DATE,TIME,AMT,DV\n1,2024-03-01,08:00,9,.\n1,01/03/2024,09:00,.,5\n1,2024-03-01,10:00,.,4\n")
+    (finding,) = check_dataset(path, {"date": "DATE"}).findings.of("error")
+    assert (finding.code, finding.row, finding.value) == ("E-VALUE", 3, "01/03/2024 09:00")
+
+
+def test_without_evid_an_unreadable_amount_is_neither_a_dose_nor_an_observation(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("ID;TIME;AMT;DV\n1;0;1,5;.\n1;1;.;5\n1;2;.;4\n")
+    findings = check_dataset(path).findings
+    assert [(finding.code, finding.row) for finding in findings.of("error")] == [("E-VALUE", 2)]
+    assert "I-PREDICTION" not in findings.codes
+    told = next(breach for breach in findings.breaches if breach.code == "I-EVID")
+    assert "0 rows with an AMT are doses, 2 are observations, 1 with an unreadable AMT" in told.what
 
 
 def test_parquet_and_frames_are_read_like_text(tmp_path: Path):
@@ -124,7 +180,7 @@ def test_too_many_columns(tmp_path: Path):
 
 def test_a_cell_longer_than_the_csv_module_reads(tmp_path: Path):
     path = tmp_path / "table.csv"
-    path.write_text('ID,TIME,AMT,DV\n1,0,9,.\n1,1,0,5\n1,2,0,"' + "x" * 200_000 + '"\n')
+    path.write_text('ID,TIME,AMT,DV\n1,0,9,.\n1,1,0,5\n1,2,0,"x,' + "x" * 200_000 + '"\n')
     check = check_dataset(path)
     assert [(finding.code, finding.row) for finding in check.findings.of("error")] == [("E-ROW", 4)]
 
@@ -210,16 +266,24 @@ def test_one_subject_with_many_rows_and_many_with_few(rows: int, per_subject: in
 
 
 @pytest.mark.slow
-def test_a_million_rows_are_checked_in_ten_times_what_pandas_takes_to_read_them(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("per_subject", "arm", "quoting"),
+    [(20, "low", 0), (2, "low", 0), (1_000_000, "low", 0), (20, "low dose", 0), (20, "low dose", csv.QUOTE_NONNUMERIC)],
+    ids=["plain", "subjects of two rows", "one subject", "blanks in cells", "quotes"],
+)
+def test_a_million_rows_are_checked_in_ten_times_what_pandas_takes_to_read_them(
+    per_subject: int, arm: str, quoting: Literal[0, 2], tmp_path: Path
+):
     path = tmp_path / "million.csv"
-    many(1_000_000, 20).to_csv(path, index=False, na_rep=".")
+    table = many(1_000_000, per_subject).assign(ARM=arm)
+    table.to_csv(path, index=False, na_rep=".", quoting=quoting)
     ratios = []
     for _ in range(3):
         start = time.process_time()
         pd.read_csv(path, na_values=["."])
         alone = time.process_time() - start
         start = time.process_time()
-        check = check_dataset(path, {"covariates": ["WT"]})
+        check = check_dataset(path, {"covariates": ["WT"], "strata": ["ARM"]})
         ratios.append((time.process_time() - start) / alone)
         assert check.dataset is not None
     # The best of three: the machine may be busy with something else.

@@ -85,6 +85,13 @@ def test_nothing_is_written_over(name: str, tmp_path: Path):
     assert (tmp_path / name).read_text() == "mine"
 
 
+@pytest.mark.parametrize("target", [".", "..", "absent/mended.csv"])
+def test_a_copy_that_cannot_be_written_is_a_plain_mistake(target: str, tmp_path: Path):
+    source, _ = files(tmp_path, "ID,TIME,AMT,DV|1,0,9,.|1,1,0,5")
+    with pytest.raises(InputError, match="exists|no folder"):
+        mended(source, Path(target), {})
+
+
 def test_never_in_place(tmp_path: Path):
     source, _ = files(tmp_path, "ID,TIME,AMT,DV|1,0,9,.|1,1,0,5")
     with pytest.raises(InputError, match="never written over"):
