@@ -1,0 +1,204 @@
+"""Fitting a population to a problem: starts, the outer method, the covariance step, and what came of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from pkpd.errors import InputError
+from pkpd.fit.checkpoint import Checkpoint, fingerprint
+from pkpd.fit.covariance import Uncertainty, uncertainty
+from pkpd.fit.estimator import Estimator, Progress, Verdict, run
+from pkpd.fit.individual import Individual, located
+from pkpd.fit.objective import CONVENTION, Approximation
+from pkpd.fit.problem import Problem, Table
+from pkpd.fit.quasi_newton import QuasiNewton
+from pkpd.fit.scalar import Scalar, Vector, natural
+from pkpd.fit.shrinkage import epsilon_shrinkage, eta_shrinkage, individual_effects
+from pkpd.fit.starts import starts as random_starts
+from pkpd.population.population import Population
+
+_AGREE = 0.1
+"""Objectives of two starts this near to each other have found the same optimum."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What became of one start. `failed`: subjects whose objective could not be computed where it ended."""
+
+    x: Vector
+    value: float
+    verdict: Verdict
+    steps: int
+    failed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished fit.
+
+    `ofv` follows `convention`, with `penalty` of the priors in it. `estimates`, `se`: what a person reads, on its
+    natural scale. `etas`: by effect, `[subject]` or `[record, subject]`. `subject_ofv`: without priors. `gradient`:
+    largest derivative in x at the end. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
+    ended within 0.1 of the best. `seconds`: by part.
+    """
+
+    method: Approximation
+    convention: str
+    converged: bool
+    ofv: float
+    penalty: float
+    x: Vector
+    estimates: dict[str, float]
+    uncertainty: Uncertainty | None
+    etas: dict[str, np.ndarray]
+    subject_ofv: Float[np.ndarray, " subject"]
+    eta_shrinkage: dict[str, float]
+    epsilon_shrinkage: dict[str, float]
+    gradient: float
+    starts: tuple[Start, ...]
+    agreeing: int
+    reasons: tuple[str, ...]
+    seconds: dict[str, float]
+
+    @property
+    def se(self) -> dict[str, float]:
+        """Standard errors on the natural scale; empty where there was no covariance step."""
+        return {} if self.uncertainty is None else self.uncertainty.se
+
+
+def fit(
+    population: Population,
+    problem: Problem,
+    table: Table,
+    *,
+    method: str = "focei",
+    nodes: int = 1,
+    estimator: Estimator | None = None,
+    starts: int = 1,
+    seed: int = 0,
+    covariance: str | None = "sandwich",
+    told: Callable[[Progress], None] | None = None,
+    checkpoints: Path | None = None,
+) -> Fit:
+    """Minimise the objective of `population` for `problem` (made from `table`).
+
+    `nodes`: of agq for each random effect. `starts`: one from the initial estimates, the others random, each
+    parameter off by up to a factor of 3. `covariance`: None for no covariance step. `checkpoints`: folder from
+    which a fit that was killed goes on, with the result it would have had.
+
+    Raises `InputError` on what can be seen to be wrong before anything is computed, such as a proportional error
+    where the prediction is 0, naming the rows.
+    """
+    scalar = Scalar(population, Approximation(method, nodes), problem)
+    outer = QuasiNewton() if estimator is None else estimator
+    if starts < 1:
+        raise InputError(f"starts={starts}: a fit has one start or more")
+    refuse_impossible(population, problem, table)
+    clock = time.perf_counter()
+    ended = []
+    for k, x in enumerate(random_starts(population, starts, seed)):
+        place = None if checkpoints is None else checkpoints / f"start_{k:03d}.npz"
+        ended.append(_from(outer, scalar, x, told, place))
+    seconds = {"estimation": time.perf_counter() - clock}
+    converged = [one for one in ended if one.verdict.converged]
+    best = min(converged or ended, key=lambda one: one.value)
+    judged = tuple(_judged(one, best) for one in ended)
+    return _finished(scalar, table, best, judged, covariance, seconds)
+
+
+def refuse_impossible(population: Population, problem: Problem, table: Table) -> None:
+    """Raise `InputError` naming rows whose error has SD 0, or that have no finite prediction, at the start."""
+    individual = Individual(population, interaction=True)
+    x = jnp.asarray(population.packing.start())
+    zero = jnp.zeros((individual.effects(problem), problem.subjects))
+    for name, (m, log_s) in located(individual, x, zero, problem)[0].items():
+        scored = np.asarray(problem.observations[name].scored)
+        for wrong, what, mend in (
+            (
+                ~np.isfinite(np.asarray(m)),
+                "the prediction is not finite",
+                "mend the initial estimates or leave them out",
+            ),
+            (
+                np.isneginf(np.asarray(log_s)),
+                "the prediction is 0 and so is the error's SD, which makes the likelihood infinite",
+                "leave these rows out, or give the error an additive part (Combined)",
+            ),
+        ):
+            if (wrong & scored).any():
+                rows = [table.place(i, j) for i, j in np.argwhere(wrong & scored).tolist()]
+                more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+                raise InputError(f"'{name}': {what} in {', '.join(rows[:10])}{more}; {mend}")
+
+
+def _judged(start: Start, best: Start) -> Start:
+    """A start that settled above the best one has found another optimum: that is no result."""
+    if not start.verdict.converged or start.value <= best.value + _AGREE:
+        return start
+    reason = f"settled at another optimum, {start.value - best.value:.1f} above the best"
+    return replace(start, verdict=Verdict(True, False, reason))
+
+
+def _from(
+    estimator: Estimator, scalar: Scalar, x: Vector, told: Callable[[Progress], None] | None, path: Path | None
+) -> Start:
+    state = estimator.init(scalar, x)
+    kept = None
+    if path is not None:
+        kept = Checkpoint(path, fingerprint(scalar, estimator, x))
+        state = kept.resume(state) or state
+    state, verdict = run(estimator, scalar, state, told=told, kept=None if kept is None else kept.keep)
+    if kept is not None:
+        kept.keep(state, now=True)
+    end = estimator.finish(state)
+    found = scalar.evaluation(end)
+    failed = tuple(int(i) for i in np.flatnonzero(found.failed))
+    return Start(end, scalar.value(end)[0], verdict, estimator.progress(state).step, failed)
+
+
+def _finished(
+    scalar: Scalar,
+    table: Table,
+    best: Start,
+    ended: tuple[Start, ...],
+    covariance: str | None,
+    seconds: dict[str, float],
+) -> Fit:
+    population, problem, x = scalar.population, scalar.problem, best.x
+    found = scalar.evaluation(x)
+    z = np.asarray(found.z)
+    reasons = [] if best.verdict.converged else [f"not converged: {best.verdict.reason}"]
+    if best.failed:
+        who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
+        reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}")
+    step = None
+    if covariance is not None and np.isfinite(best.value):
+        clock = time.perf_counter()
+        step = uncertainty(scalar, x, covariance)
+        reasons += step.verdict
+        seconds = {**seconds, "covariance": time.perf_counter() - clock}
+    read = np.asarray(natural(jnp.asarray(x), population)[0])
+    return Fit(
+        method=scalar.approximation,
+        convention=CONVENTION + (", and -2 log density of the priors" if population.priors else ""),
+        converged=best.verdict.converged,
+        ofv=best.value,
+        penalty=float(population.penalty(jnp.asarray(x))) if population.priors else 0.0,
+        x=x,
+        estimates=dict(zip(population.summary_names, read.tolist(), strict=True)),
+        uncertainty=step,
+        etas=individual_effects(population, x, z, problem),
+        subject_ofv=np.asarray(found.value),
+        eta_shrinkage=eta_shrinkage(population, x, z, problem),
+        epsilon_shrinkage=epsilon_shrinkage(population, x, z, problem),
+        gradient=float(np.abs(scalar.value(x)[1]).max()),
+        starts=ended,
+        agreeing=sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended),
+        reasons=tuple(reasons),
+        seconds=seconds,
+    )

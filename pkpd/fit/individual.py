@@ -1,0 +1,168 @@
+"""One subject's share of a likelihood as a function of its random effects; all subjects at once.
+
+With eta = L z and z ~ N(0, 1), half of what an estimator minimises over z is
+
+    F(z) = -log p(y | z) + z'z/2
+
+Everything is `[.., subject]`, the estimated values too, so that one derivative gives the score of each subject.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pkpd.fit.problem import Problem, endpoint
+from pkpd.population.population import Population
+
+X = Float[Array, "parameter subject"]
+Values = dict[str, Array]
+"""Value of every coordinate, `[subject]`."""
+Z = Float[Array, "effect subject"]
+PerSubject = Float[Array, " subject"]
+Curvature = Float[Array, "effect effect subject"]
+
+
+@dataclass(frozen=True)
+class Individual:
+    """What a subject's likelihood depends on, apart from numbers. Compared by identity of its population.
+
+    `interaction`: whether the scale of the error follows the individual prediction (FOCEI, Laplace), or stays that
+    at z = 0 (FOCE).
+    """
+
+    population: Population
+    interaction: bool
+
+    def features(self, values: Values, z: Z, problem: Problem) -> dict[str, tuple[Array, Array]]:
+        """Location and log scale of each endpoint's observations, `[observation, subject]`."""
+        parameters, errors = self._parameters(values, z, problem)
+        outputs = problem.predict(parameters)
+        found = {}
+        for name, observed in problem.observations.items():
+            likelihood = endpoint(self.population, name, problem)
+            m = likelihood.location(outputs[name], observed, errors[name])
+            log_s = likelihood.log_scale(m, errors[name])
+            found[name] = (m, jnp.where(observed.scored, log_s, 0.0))
+        return found
+
+    def centre(self, values: Values, problem: Problem) -> dict[str, Array] | None:
+        """log scale at z = 0 where there is no interaction."""
+        if self.interaction:
+            return None
+        zero = jnp.zeros((self.effects(problem), problem.subjects))
+        return {name: log_s for name, (_, log_s) in self.features(values, zero, problem).items()}
+
+    def effects(self, problem: Problem) -> int:
+        """How many random effects a subject has, those of its occasions included."""
+        return len(self.population.effects(problem.occasion_count))
+
+    def loss(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> PerSubject:
+        """F(z)."""
+        features = self._held(self.features(values, z, problem), centre)
+        return self._sum(values, features, problem) + 0.5 * (z**2).sum(axis=0)
+
+    def expanded(
+        self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem
+    ) -> tuple[PerSubject, Z, Curvature]:
+        """F, its gradient, and its curvature without second derivatives of the prediction (Gauss and Newton):
+
+        I + sum over observations of J' W J, J the derivatives of location and log scale in z, W the information.
+        """
+
+        located, slopes = self._linearised(values, z, centre, problem)
+        errors = self.error_parameters(values, problem)
+        value, gradient = 0.5 * (z**2).sum(axis=0), z
+        curvature = jnp.broadcast_to(jnp.eye(z.shape[0])[:, :, None], (*z.shape[:1], *z.shape))
+        for name, (m, log_s) in located.items():
+            observed, p = problem.observations[name], errors[name]
+            likelihood = endpoint(self.population, name, problem)
+            loss, by_m, by_s = likelihood.slopes(m, log_s, observed, p)
+            mm, ms, ss = likelihood.information(m, log_s, observed, p)
+            jm, js = slopes[name]
+            value = value + loss.sum(axis=0)
+            gradient = gradient + (jm * by_m[None] + js * by_s[None]).sum(axis=1)
+            wm, ws = mm[None] * jm + ms[None] * js, ms[None] * jm + ss[None] * js
+            curvature = curvature + (jm[:, None] * wm[None] + js[:, None] * ws[None]).sum(axis=2)
+        return value, gradient, curvature
+
+    def gradient(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> Z:
+        """dF/dz, as in `expanded`, for where nothing else is wanted: less to compile."""
+        located, slopes = self._linearised(values, z, centre, problem)
+        errors = self.error_parameters(values, problem)
+        gradient = z
+        for name, (m, log_s) in located.items():
+            likelihood = endpoint(self.population, name, problem)
+            _, by_m, by_s = likelihood.slopes(m, log_s, problem.observations[name], errors[name])
+            jm, js = slopes[name]
+            gradient = gradient + (jm * by_m[None] + js * by_s[None]).sum(axis=1)
+        return gradient
+
+    def hessian(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> Curvature:
+        """d2F/dz2, exact, by two forward derivatives along each pair of effects."""
+        n = z.shape[0]
+        rows, columns = jnp.tril_indices(n)
+        units = _units(z)
+
+        def along(first: Z, second: Z) -> PerSubject:
+            def slope(z: Z) -> PerSubject:
+                return jax.jvp(lambda z: self.loss(values, z, centre, problem), (z,), (first,))[1]
+
+            return jax.jvp(slope, (z,), (second,))[1]
+
+        below = jax.vmap(along)(units[rows], units[columns])
+        place = jnp.zeros((n, n), int).at[rows, columns].set(jnp.arange(len(rows)))
+        return below[jnp.maximum(place, place.T)]
+
+    def _linearised(
+        self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem
+    ) -> tuple[dict[str, tuple[Array, Array]], dict[str, tuple[Array, Array]]]:
+        """The features, and their derivatives in each element of z, `[effect, observation, subject]`."""
+
+        def features(z: Z) -> dict[str, tuple[Array, Array]]:
+            return self._held(self.features(values, z, problem), centre)
+
+        return jax.vmap(lambda unit: jax.jvp(features, (z,), (unit,)), out_axes=(None, 0))(_units(z))
+
+    def _parameters(
+        self, values: Values, z: Z, problem: Problem
+    ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
+        etas = self.population.etas(values, z, problem.occasions)
+        return self.population.individual(values, etas, problem.covariates)
+
+    def error_parameters(self, values: Values, problem: Problem) -> dict[str, dict[str, Array]]:
+        """Parameters of the densities beside location and scale, which no random effect touches."""
+        return self._parameters(values, jnp.zeros((self.effects(problem), problem.subjects)), problem)[1]
+
+    def _held(
+        self, features: dict[str, tuple[Array, Array]], centre: dict[str, Array] | None
+    ) -> dict[str, tuple[Array, Array]]:
+        if centre is None:
+            return features
+        return {name: (m, centre[name]) for name, (m, _) in features.items()}
+
+    def _sum(self, values: Values, features: dict[str, tuple[Array, Array]], problem: Problem) -> PerSubject:
+        errors = self.error_parameters(values, problem)
+        terms = [
+            -endpoint(self.population, name, problem)
+            .log_density(m, log_s, problem.observations[name], errors[name])
+            .sum(axis=0)
+            for name, (m, log_s) in features.items()
+        ]
+        return sum(terms[1:], start=terms[0])
+
+
+@partial(jax.jit, static_argnames=("individual",))
+def located(
+    individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem
+) -> tuple[dict[str, tuple[Array, Array]], dict[str, dict[str, Array]]]:
+    """The features at x and z, and the parameters of the error models; compiled once."""
+    spread = jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
+    values = individual.population.packing.values(spread)
+    return individual.features(values, z, problem), individual.error_parameters(values, problem)
+
+
+def _units(z: Z) -> Float[Array, "direction effect subject"]:
+    return jnp.broadcast_to(jnp.eye(z.shape[0])[:, :, None], (*z.shape[:1], *z.shape))

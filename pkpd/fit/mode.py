@@ -1,0 +1,144 @@
+"""The most likely random effects of each subject: a damped Newton method, and the derivative of where it ends.
+
+Started at z = 0 each time: the mode, and with it the objective, is a function of the parameters alone. Its
+derivative is that of the implicit function: with g(x, z) = dF/dz = 0 and H = d2F/dz2,
+
+    dz/dx = -H^-1 dg/dx
+
+to any order, for the rule is applied to itself. Almquist, Leander and Jirstrand 2015,
+doi:10.1007/s10928-015-9409-1.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from pkpd.fit import dense
+from pkpd.fit.individual import Individual, Values, Z
+from pkpd.fit.problem import Problem
+
+STEPS = 500
+"""Steps after which a subject has failed."""
+
+_SETTLED = 1e-10
+"""A full step shorter than this, in SDs of a random effect, is the last one."""
+
+_ROUNDING = 1e-12
+"""Relative difference below which two values of F are the same."""
+
+
+class Search(NamedTuple):
+    """Where the search for the modes is."""
+
+    z: Float[Array, "effect subject"]
+    value: Float[Array, " subject"]
+    gradient: Float[Array, "effect subject"]
+    curvature: Float[Array, "effect effect subject"]
+    missing: Float[Array, "effect effect subject"]
+    damping: Float[Array, " subject"]
+    running: Bool[Array, " subject"]
+    steps: Int[Array, ""]
+
+
+class Modes(NamedTuple):
+    """The modes, whether each was found, and the steps the slowest took."""
+
+    z: Float[Array, "effect subject"]
+    found: Bool[Array, " subject"]
+    steps: Int[Array, ""]
+
+
+def modes(individual: Individual, values: Values, centre: dict[str, Array] | None, problem: Problem) -> Modes:
+    """The mode of each subject from z = 0.
+
+    Steps -(G + S + d I)^-1 g, with G the curvature without second derivatives of the prediction, S what the
+    changes of the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965), and d raised
+    until F decreases (Levenberg and Marquardt). G alone converges slowly, or not at all, far from the data.
+    """
+
+    def advance(search: Search) -> Search:
+        step = jnp.where(search.running[None], _step(search), 0.0)
+        z = search.z + step
+        value, gradient, curvature = individual.expanded(values, z, centre, problem)
+        same = jnp.abs(value - search.value) <= _ROUNDING * (1.0 + jnp.abs(value))
+        closer = (gradient**2).sum(axis=0) <= (search.gradient**2).sum(axis=0)
+        better = jnp.isfinite(value) & jnp.isfinite(curvature).all(axis=(0, 1))
+        better &= jnp.where(same, closer, value < search.value)
+        small = jnp.abs(step).max(axis=0) < _SETTLED * (1.0 + jnp.abs(z).max(axis=0))
+        # The first step is none: it finds out what F is at z = 0, so that the model is compiled in one place only.
+        first = search.steps == 0
+        better = jnp.where(first, jnp.isfinite(value), better)
+        moved = search.running & better
+        # A step that small and yet not better has met rounding: there is nothing left to gain.
+        running = search.running & jnp.where(first, better, ~small)
+        bent = dense.applied(search.curvature + search.missing, step)
+        promised = -(step * (search.gradient + 0.5 * bent)).sum(axis=0)
+        share = (search.value - value) / jnp.where(promised > 0, promised, jnp.inf)
+        eased = jnp.where(search.damping > 1e-3, search.damping * 0.1, 0.0)
+        raised = jnp.maximum(search.damping * 4.0, 0.1)
+        # Near the end rounding decides the share; there the step is trusted.
+        kept = jnp.where((share > 0.75) | same, eased, jnp.where(share > 0.25, search.damping, raised))
+        missing = _secant(search.missing, step, gradient - search.gradient, curvature)
+        return Search(
+            z=jnp.where(moved[None], z, search.z),
+            value=jnp.where(moved, value, search.value),
+            gradient=jnp.where(moved[None], gradient, search.gradient),
+            curvature=jnp.where(moved[None, None], curvature, search.curvature),
+            missing=jnp.where((moved & ~first)[None, None], missing, search.missing),
+            damping=jnp.where(first, 0.0, jnp.where(better, kept, jnp.maximum(search.damping * 10.0, 1.0))),
+            running=running,
+            steps=search.steps + 1,
+        )
+
+    n, subjects = individual.effects(problem), problem.subjects
+    nothing, yes = jnp.zeros(subjects), jnp.ones(subjects, bool)
+    start, none = jnp.zeros((n, subjects)), jnp.zeros((n, n, subjects))
+    unit = none + jnp.eye(n)[:, :, None]
+    search = Search(start, nothing + jnp.inf, start, unit, none, nothing, yes, jnp.asarray(0))
+    search = jax.lax.while_loop(lambda s: s.running.any() & (s.steps < STEPS), advance, search)
+    return Modes(search.z, jnp.isfinite(search.value) & ~search.running, search.steps)
+
+
+def _step(search: Search) -> Z:
+    """-(G + S + d I)^-1 g, without S where that is not positive definite."""
+    diagonal = search.damping[None, None] * jnp.eye(search.z.shape[0])[:, :, None]
+    full = dense.whitener(search.curvature + search.missing + diagonal)
+    safe = dense.whitener(search.curvature + diagonal)
+    sound = jnp.isfinite(full).all(axis=(0, 1))
+    return -dense.solve(jnp.where(sound[None, None], full, safe), search.gradient)
+
+
+def _secant(missing: Array, s: Z, y: Z, curvature: Array) -> Array:
+    """S changed least so that (G + S) s = y, sized first so that an old S does not outlive its truth."""
+    change = y - dense.applied(curvature, s)
+    held = dense.applied(missing, s)
+    sy, shs, sc = (s * y).sum(axis=0), (s * held).sum(axis=0), (s * change).sum(axis=0)
+    size = jnp.where(jnp.abs(shs) > jnp.abs(sc), jnp.abs(sc) / jnp.where(shs == 0, 1.0, jnp.abs(shs)), 1.0)
+    rest = change - size[None] * held
+    usable = sy > 1e-300
+    weight = jnp.where(usable, 1.0 / jnp.where(usable, sy, 1.0), 0.0)
+    cross = rest[:, None] * y[None] * weight[None, None]
+    own = (s * rest).sum(axis=0) * weight**2
+    new = size[None, None] * missing + cross + dense.transposed(cross) - own[None, None] * y[:, None] * y[None]
+    return jnp.where(usable[None, None], new, missing)
+
+
+def found_modes(
+    individual: Individual, values: Values, problem: Problem, order: int
+) -> tuple[Z, dict[str, Array] | None, Bool[Array, " subject"], Int[Array, ""]]:
+    """Modes that can be differentiated `order` times in what is estimated; the scales held at z = 0, if any; which
+    subjects have failed; and the steps taken.
+
+    From the mode z*, where g = 0, `order` further steps z - H^-1 g(x, z) are taken, with H held constant. They do
+    not move z*; but as a function of x, each of them makes one more derivative that of the implicit function.
+    """
+    centre = individual.centre(values, problem)
+    held, held_centre = jax.lax.stop_gradient((values, centre))
+    result = modes(individual, held, held_centre, problem)
+    z = jax.lax.stop_gradient(result.z)
+    w = dense.whitener(jax.lax.stop_gradient(individual.hessian(held, z, held_centre, problem)))
+    for _ in range(order):
+        z = z - dense.solve(w, individual.gradient(values, z, centre, problem))
+    return z, centre, ~result.found, result.steps

@@ -1,0 +1,185 @@
+"""What an estimator sees: observations, covariates and a prediction function, dense, with the subjects last."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log, pi
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
+from pkpd.errors import InputError
+from pkpd.population.expression import Level
+from pkpd.population.likelihood import Endpoint, Observations
+from pkpd.population.noise import Gaussian
+from pkpd.population.population import Population
+from pkpd.population.residual import Residual, UserDensity
+
+Prediction = Callable[[dict[str, Array]], Mapping[str, Array]]
+"""predict(parameters `[subject]` or `[record, subject]`) -> outputs `[observation, subject]`, in JAX.
+
+A `jax.tree_util.Partial` may carry the doses of the data as arguments: a second data set of the same shape is then
+not compiled again.
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Observations of all subjects, padded, `[observation, subject]`; covariates `[subject]` or `[record, subject]`.
+
+    `endpoint`: name of the endpoint of a scored row, "" elsewhere. `value`, `cens`, `limit`: DV, CENS and LIMIT
+    with their meaning in `Dataset`. `row`: line of the source. `occasion`: `[record, subject]`, numbered from 0.
+    """
+
+    subjects: Sequence[Any]
+    endpoint: np.ndarray
+    value: Float[np.ndarray, "observation subject"]
+    cens: Int[np.ndarray, "observation subject"]
+    limit: Float[np.ndarray, "observation subject"]
+    row: Int[np.ndarray, "observation subject"]
+    covariates: Mapping[str, np.ndarray] = field(default_factory=dict)
+    occasion: Int[np.ndarray, "record subject"] | None = None
+
+    def place(self, observation: int, subject: int) -> str:
+        """Where a row comes from, for a message."""
+        return f"row {self.row[observation, subject]} (subject {self.subjects[subject]})"
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """A `Table` as JAX arrays, with the prediction function.
+
+    `constant`: n log(2 pi) of each subject, n its measured observations with a normal error: what NONMEM leaves
+    out of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing
+    varies between them. `censored`: the endpoints that have observations beyond a limit. Leaves have no stated
+    type: while JAX differentiates, other things than arrays stand there.
+    """
+
+    predict: Any
+    observations: dict[str, Observations]
+    covariates: dict[str, Any]
+    occasions: Any
+    constant: Any
+    censored: tuple[str, ...] = field(metadata={"static": True})
+
+    @property
+    def subjects(self) -> int:
+        """How many there are."""
+        return self.constant.shape[0]
+
+    @property
+    def occasion_count(self) -> int:
+        """How many occasions there are; 0 where nothing varies between them."""
+        return 0 if self.occasions is None else self.occasions.shape[0]
+
+
+def problem(population: Population, table: Table, predict: Prediction) -> Problem:
+    """The problem of fitting `population` to `table`.
+
+    Raises `InputError` on an endpoint without error model, an error model without observations, a covariate that
+    is not there or not a number, and an observation that its transformation does not take.
+    """
+    scored = table.endpoint != ""
+    found = sorted(set(table.endpoint[scored].tolist()))
+    if strange := [name for name in found if name not in population.residuals]:
+        raise InputError(
+            f"the data observe {', '.join(strange)}, which has no residual error; add residual={{'{strange[0]}': ..}}"
+        )
+    if unused := [name for name in population.residuals if name not in found]:
+        raise InputError(f"residual error of {', '.join(unused)}: the data observe {', '.join(found) or 'nothing'}")
+    observations, censored = {}, []
+    constant = np.zeros(len(table.subjects))
+    for name, residual in population.residuals.items():
+        observed = _observations(name, residual, table)
+        observations[name] = observed
+        counted = np.asarray(observed.scored & observed.measured)
+        if (np.asarray(observed.scored) & ~counted).any():
+            censored.append(name)
+        if residual.noise == Gaussian() and not isinstance(residual.scale, UserDensity):
+            constant += log(2 * pi) * counted.sum(axis=0)
+    return Problem(
+        predict=predict if isinstance(predict, jax.tree_util.Partial) else jax.tree_util.Partial(predict),
+        observations=observations,
+        covariates=_covariates(population, table),
+        occasions=_occasions(population, table),
+        constant=jnp.asarray(constant),
+        censored=tuple(censored),
+    )
+
+
+def endpoint(population: Population, name: str, problem: Problem) -> Endpoint:
+    """The likelihood of an endpoint."""
+    return Endpoint(population.residuals[name], name in problem.censored)
+
+
+def _observations(name: str, residual: Residual, table: Table) -> Observations:
+    method = "M3" if residual.below is None else residual.below.method
+    scored = (table.endpoint == name) & ~np.isnan(table.value)
+    below, above = scored & (table.cens == 1), scored & (table.cens == -1)
+    if method == "M1":
+        scored, below, above = scored & ~(below | above), below & False, above & False
+    measured = scored & ~(below | above)
+    if isinstance(residual.scale, UserDensity) and (below | above).any():
+        raise InputError(
+            f"'{name}' has observations beyond a limit and a UserDensity, which says nothing of those; leave them out "
+            "with an M1 data set"
+        )
+    transformation = residual.transformation
+    if method == "M4" and transformation is not None:
+        raise InputError(
+            f"'{name}': M4 is for errors that could make an observation negative; with {transformation.kind} take M3"
+        )
+    floor = 0.0 if method == "M4" else -np.inf
+    limit = table.limit
+    low = np.where(below, np.fmax(np.where(np.isnan(limit), -np.inf, limit), floor), -np.inf)
+    low = np.where(above, table.value, low)
+    high = np.where(below, table.value, np.where(above & ~np.isnan(limit), limit, np.inf))
+    if transformation is not None:
+        bottom, top = transformation.support
+        _refuse(name, measured & ~((table.value > bottom) & (table.value < top)), table, f"{transformation.kind} takes")
+    _refuse(name, (below | above) & ~(low < high), table, "an interval, its lower end below its upper one, takes")
+    # Rows without a value hold a number all the same: a NaN that is not used would still spoil derivatives.
+    value = np.where(measured, table.value, 1.0)
+    return Observations(*(jnp.asarray(one) for one in (value, low, high, measured, scored)))
+
+
+def _refuse(name: str, wrong: np.ndarray, table: Table, who: str) -> None:
+    if wrong.any():
+        where = [f"{table.place(i, j)}: {table.value[i, j]:g}" for i, j in np.argwhere(wrong).tolist()]
+        more = f" and {len(where) - 5} more" if len(where) > 5 else ""
+        raise InputError(
+            f"'{name}': {who} no such observation: {'; '.join(where[:5])}{more}; leave them out or mend them"
+        )
+
+
+def _covariates(population: Population, table: Table) -> dict[str, Array]:
+    found = {}
+    for one in population.covariates:
+        name = one.covariate if isinstance(one, Level) else one.name
+        if name not in table.covariates:
+            raise InputError(f"the data have no covariate '{name}'; they have {', '.join(table.covariates) or 'none'}")
+        column = table.covariates[name]
+        if isinstance(one, Level):
+            levels = sorted({str(value) for value in column.ravel()})
+            if str(one.level) not in levels:
+                raise InputError(f"covariate '{name}' is never '{one.level}'; its levels: {', '.join(levels[:10])}")
+            found[one.column] = jnp.asarray((column.astype(str) == str(one.level)).astype(float))
+            continue
+        if not np.issubdtype(column.dtype, np.number):
+            raise InputError(f"covariate '{name}' holds text; compare it with a level: Covariate('{name}').equals(..)")
+        if not np.isfinite(column).all():
+            raise InputError(f"covariate '{name}' is missing for some subjects; complete it in the data")
+        found[name] = jnp.asarray(column.astype(float))
+    return found
+
+
+def _occasions(population: Population, table: Table) -> Float[Array, "occasion record subject"] | None:
+    if len(population.levels) == 1:
+        return None
+    if table.occasion is None or table.occasion.max() < 1:
+        raise InputError("something varies between occasions, and the data have one occasion only; give an OCC column")
+    return jnp.asarray((table.occasion[None] == np.arange(table.occasion.max() + 1)[:, None, None]).astype(float))

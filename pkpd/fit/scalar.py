@@ -1,0 +1,70 @@
+"""The objective as one number of the packed parameters: what an outer optimiser sees."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pkpd.fit.objective import Approximation, Evaluation, evaluate, hessian
+from pkpd.fit.problem import Problem
+from pkpd.population.population import Population
+
+Vector = Float[np.ndarray, " parameter"]
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Population, data and approximation as a function of x.
+
+    A subject that fails makes the value infinite, whatever the others are, so that no optimiser takes it for good.
+    """
+
+    population: Population
+    approximation: Approximation
+    problem: Problem
+
+    def evaluation(self, x: Vector) -> Evaluation:
+        """Everything about the objective at x, one entry a subject; priors not included."""
+        found = evaluate(jnp.asarray(x), self.population, self.approximation, self.problem)
+        return jax.tree.map(np.asarray, found)
+
+    def value(self, x: Vector) -> tuple[float, Vector, Float[np.ndarray, "parameter subject"]]:
+        """The objective with priors (infinite if a subject failed), its gradient, and the scores of the subjects."""
+        found = self.evaluation(x)
+        penalty, slope = (
+            _penalty(jnp.asarray(x), self.population) if self.population.priors else (0.0, np.zeros_like(x))
+        )
+        value = float(found.value.sum() + penalty)
+        gradient = np.asarray(found.score.sum(axis=1) + np.asarray(slope))
+        if found.failed.any() or not np.isfinite(value) or not np.isfinite(gradient).all():
+            return np.inf, gradient, np.asarray(found.score)
+        return value, gradient, np.asarray(found.score)
+
+    def hessian(self, x: Vector) -> Float[np.ndarray, "parameter parameter"]:
+        """Exact second derivatives of the objective with priors."""
+        found = np.asarray(hessian(jnp.asarray(x), self.population, self.approximation, self.problem))
+        if self.population.priors:
+            found = found + np.asarray(jax.hessian(self.population.penalty)(jnp.asarray(x)))
+        return found
+
+    def failures(self, x: Vector) -> Float[np.ndarray, " failed"]:
+        """Places of the subjects that fail at x."""
+        return np.flatnonzero(self.evaluation(x).failed).astype(float)
+
+
+@partial(jax.jit, static_argnames=("population",))
+def natural(x: Float[Array, " parameter"], population: Population) -> tuple[Array, Array]:
+    """What a person reads `[summary]`, and its derivatives in x `[summary, parameter]`."""
+
+    def read(x: Array) -> Array:
+        return jnp.stack(list(population.summary(population.packing.values(x)).values()))
+
+    return read(x), jax.jacobian(read)(x)
+
+
+def _penalty(x: jax.Array, population: Population) -> tuple[float, Vector]:
+    value, slope = jax.value_and_grad(population.penalty)(x)
+    return float(value), np.asarray(slope)

@@ -1,0 +1,145 @@
+"""The log-density of the observations of an endpoint, given predictions; the one place that has one.
+
+An observation depends on the random effects through two numbers, its location m and the logarithm of its scale
+s. What an estimator needs beside the density is its curvature in these two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from pkpd.population.noise import log_between
+from pkpd.population.residual import Residual, UserDensity
+
+Grid = Float[Array, "observation subject"]
+Mask = Bool[Array, "observation subject"]
+Leaf = Any
+"""An array `[observation, subject]`; while JAX differentiates, whatever it puts in the place of one."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Observations:
+    """Observations of one endpoint, on the grid of all observations.
+
+    `value` where `measured`; elsewhere it lies between `low` and `high`, which may be infinite. Rows that are
+    not `scored` belong to another endpoint, or to nobody.
+    """
+
+    value: Leaf
+    low: Leaf
+    high: Leaf
+    measured: Leaf
+    scored: Leaf
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The likelihood of one endpoint. `censored`: whether any observation of it lies beyond a limit."""
+
+    residual: Residual
+    censored: bool
+
+    def location(self, f: Grid, observed: Observations, p: Mapping[str, Array]) -> Grid:
+        """m: the prediction, transformed where both sides are; a harmless number where nothing is scored."""
+        transformation = self.residual.transformation
+        # A value that is not used must not meet a logarithm either: its derivative would spoil the others'.
+        f = jnp.where(observed.scored, f, 1.0 if transformation is None else transformation.inside)
+        return f if transformation is None else transformation.apply(f, p.get("shape", 0.0))
+
+    def log_scale(self, m: Grid, p: Mapping[str, Array]) -> Grid:
+        """log s at the location m; 0 for a density that has no scale."""
+        if isinstance(self.residual.scale, UserDensity):
+            return jnp.zeros_like(m)
+        return self.residual.scale.log_scale(m, p)
+
+    def log_density(self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]) -> Grid:
+        """log p of every row, 0 where it is not scored; probabilities where it was not measured."""
+        residual, scored = self.residual, observed.scored
+        if isinstance(residual.scale, UserDensity):
+            density = residual.scale.log_density(jnp.where(scored, observed.value, 1.0), m, p)
+            return jnp.where(scored, density, 0.0)
+        used = scored & observed.measured
+        e = self.standardised(m, log_s, observed, p)
+        density = residual.noise.log_density(e) - log_s + self._log_slope(observed.value, used, p)
+        if self.censored:
+            density = jnp.where(observed.measured, density, self._between(observed.low, observed.high, m, log_s, p))
+        if residual.below is not None and residual.below.method == "M4":
+            zero, none = -m * jnp.exp(-log_s), jnp.zeros_like(scored)
+            density = density - log_between(residual.noise, zero, zero, none, ~none)
+        return jnp.where(scored, density, 0.0)
+
+    def standardised(self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]) -> Grid:
+        """(h(y) - m)/s of the measured rows; elsewhere a number without meaning."""
+        used = observed.scored & observed.measured
+        return (self._moved(observed.value, used, p) - m) * jnp.exp(-log_s)
+
+    def information(
+        self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]
+    ) -> tuple[Grid, Grid, Grid]:
+        """Curvature of -log p in (m, m), (m, log s), (log s, log s).
+
+        Expected for a measured normal or t observation, as in FOCE; observed for all others.
+        """
+        residual, zero = self.residual, jnp.zeros_like(m)
+        truncated = residual.below is not None and residual.below.method == "M4"
+        by_location, by_scale = residual.noise.information
+        expected = (
+            jnp.where(observed.scored, by_location * jnp.exp(-2 * log_s), 0.0),
+            zero,
+            jnp.where(observed.scored, by_scale, 0.0),
+        )
+        if not (self.censored or truncated or isinstance(residual.scale, UserDensity)):
+            return expected
+        actual = self._observed(m, log_s, observed, p)
+        if truncated or isinstance(residual.scale, UserDensity):
+            return actual
+        pick = [jnp.where(observed.measured, one, other) for one, other in zip(expected, actual, strict=True)]
+        return pick[0], pick[1], pick[2]
+
+    def slopes(self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]) -> tuple[Grid, Grid, Grid]:
+        """-log p of every row and its derivatives in m and log s."""
+
+        def loss(m: Grid, log_s: Grid) -> tuple[Array, Grid]:
+            value = -self.log_density(m, log_s, observed, p)
+            return value.sum(), value
+
+        # Rows do not depend on each other, so the gradient of their sum holds the derivative of each.
+        (_, value), slopes = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(m, log_s)
+        return value, *slopes
+
+    def _observed(
+        self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]
+    ) -> tuple[Grid, Grid, Grid]:
+        one, zero = jnp.ones_like(m), jnp.zeros_like(m)
+
+        def gradient(m: Grid, log_s: Grid) -> tuple[Grid, Grid]:
+            return self.slopes(m, log_s, observed, p)[1:]
+
+        mm, ml = jax.jvp(gradient, (m, log_s), (one, zero))[1]
+        return mm, ml, jax.jvp(gradient, (m, log_s), (zero, one))[1][1]
+
+    def _moved(self, y: Grid, used: Mask, p: Mapping[str, Array]) -> Grid:
+        transformation = self.residual.transformation
+        if transformation is None:
+            return jnp.where(used, y, 0.0)
+        return transformation.apply(jnp.where(used, y, transformation.inside), p.get("shape", 0.0))
+
+    def _log_slope(self, y: Grid, used: Mask, p: Mapping[str, Array]) -> Grid | float:
+        transformation = self.residual.transformation
+        if transformation is None:
+            return 0.0
+        return transformation.log_slope(jnp.where(used, y, transformation.inside), p.get("shape", 0.0))
+
+    def _between(self, low: Grid, high: Grid, m: Grid, log_s: Grid, p: Mapping[str, Array]) -> Grid:
+        """log P(low < Y < high). An end that the transformation sends to infinity is none."""
+        transformation = self.residual.transformation
+        floor, ceiling = (-jnp.inf, jnp.inf) if transformation is None else transformation.support
+        no_low, no_high = low <= floor, high >= ceiling
+        moved_low, moved_high = self._moved(low, ~no_low, p), self._moved(high, ~no_high, p)
+        inverse = jnp.exp(-log_s)
+        return log_between(self.residual.noise, (moved_low - m) * inverse, (moved_high - m) * inverse, no_low, no_high)

@@ -1,0 +1,205 @@
+"""A population as a person writes it down: individual parameters, Omega, residual error, priors.
+
+Population(
+    parameters={"cl": LogNormal(10, cv=0.3) * (Covariate("weight") / 70) ** 0.75, "v": LogNormal(50, cv=0.2)},
+    residual={"conc": Proportional(0.3) & BelowLimit("M3")},
+    omega=(Block(("cl", "v"), correlation=0.3),),
+    priors={"cl": literature_prior(known["cl"])},
+)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pkpd.errors import InputError
+from pkpd.population.expression import Covariate, Expression, Given, Level, Theta
+from pkpd.population.individual import BoxCox, Random, initial_estimate
+from pkpd.population.omega import Block, Omega, Same, resolved
+from pkpd.population.packing import Coordinate, Packing
+from pkpd.population.priors import Distribution, checked, penalty
+from pkpd.population.residual import Residual, Scale, UserDensity
+
+Values = Mapping[str, Array]
+Occasions = Float[Array, "occasion record subject"]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """How patients and their observations differ.
+
+    `parameters`: of the model, by symbol; a number is an initial estimate without variability. `residual`: the
+    error model of each endpoint. `omega`, `occasion_omega`: blocks of correlated effects between subjects, and
+    between occasions; effects not named there vary on their own. `priors`: by name of what is estimated: `cl`,
+    `omega.cl`, `omega_corr.cl.v`, `conc.proportional`.
+
+    Raises `InputError` on every name that is unknown, unused or given twice.
+    """
+
+    parameters: Mapping[str, Any]
+    residual: Mapping[str, Any]
+    omega: tuple[Block | Same, ...] = ()
+    occasion_omega: tuple[Block | Same, ...] = ()
+    priors: Mapping[str, Distribution] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.parameters or not self.residual:
+            raise InputError("a population has parameters, and the residual error of one endpoint or more")
+        free = {one.name for one in self.packing.free}
+        known = {name: name in free for name in self.thetas}
+        for omega in self.levels:
+            held = {part.effects[0] for part in omega.parts if part.names[0][0] not in free}
+            for part in omega.parts:
+                named = {f"{omega.label}.{one}" for one in part.effects}
+                named |= {f"{omega.label}_corr.{a}.{b}" for b in part.effects for a in part.effects if a != b}
+                known |= dict.fromkeys(named & set(self.summary_names), part.effects[0] not in held)
+        checked(self.priors, known)
+        if not free:
+            raise InputError("everything is fixed: there is nothing to estimate")
+
+    @cached_property
+    def expressions(self) -> dict[str, Expression]:
+        """The individual parameters, everything in them named."""
+        return {name: _written(name, value) for name, value in self.parameters.items()}
+
+    @cached_property
+    def residuals(self) -> dict[str, Residual]:
+        """The complete error model of each endpoint."""
+        found = {}
+        for endpoint, given in self.residual.items():
+            model = Residual(given) if isinstance(given, Scale | UserDensity) else given
+            if not isinstance(model, Residual):
+                raise InputError(f"residual of '{endpoint}': {given!r} is no error model, such as Proportional(0.3)")
+            found[endpoint] = model
+        return found
+
+    @cached_property
+    def residual_expressions(self) -> dict[str, dict[str, Expression]]:
+        """The parameters of each endpoint's error model by label, named `endpoint.label`."""
+        return {
+            endpoint: {label: _written(f"{endpoint}.{label}", one) for label, one in model.parameters.items()}
+            for endpoint, model in self.residuals.items()
+        }
+
+    @cached_property
+    def thetas(self) -> dict[str, Theta]:
+        """Every fixed effect, those of the residual error included, by name."""
+        found: dict[str, Theta] = {}
+        for part in self._walk():
+            if isinstance(part, Theta) and found.setdefault(part.name, part) != part:
+                raise InputError(f"two thetas are called '{part.name}' and differ; give one of them another name=")
+        return found
+
+    @cached_property
+    def levels(self) -> tuple[Omega, ...]:
+        """Omega between subjects, and between occasions where anything varies so."""
+        between = resolved("omega", self._spreads("spread"), self.omega)
+        within = resolved("omega_iov", self._spreads("occasion_spread"), self.occasion_omega)
+        return (between, within) if within.effects else (between,)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """What is estimated, as a vector: thetas, then Omega."""
+        coordinates = [
+            Coordinate(name, float(theta.initial), theta.scale(), theta.fixed) for name, theta in self.thetas.items()
+        ]
+        coordinates += [one for omega in self.levels for one in omega.coordinates]
+        names = [one.name for one in coordinates]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"{', '.join(twice)} names two things; rename one")
+        return Packing(tuple(coordinates))
+
+    @property
+    def covariates(self) -> tuple[Covariate | Level, ...]:
+        """The covariates, and levels of categorical ones, that anything depends on."""
+        return tuple(dict.fromkeys(part for part in self._walk() if isinstance(part, Covariate | Level)))
+
+    def effects(self, occasions: int) -> tuple[str, ...]:
+        """Names of the random effects in the order of z: `cl`, then `cl occasion 1`, .."""
+        names = list(self.levels[0].effects)
+        for omega in self.levels[1:]:
+            names += [f"{effect} occasion {k + 1}" for k in range(occasions) for effect in omega.effects]
+        return tuple(names)
+
+    def etas(self, values: Values, z: Float[Array, "effect subject"], occasions: Occasions | None) -> dict[str, Array]:
+        """Random effects `[subject]`; `[record, subject]` where they vary between occasions."""
+        between = self.levels[0]
+        found = between.etas(values, z[: len(between.effects)])
+        if occasions is None:
+            return found
+        within, start = self.levels[1], len(between.effects)
+        for k in range(occasions.shape[0]):
+            here = within.etas(values, z[start + k * len(within.effects) :])
+            for name, eta in here.items():
+                known = found.get(name, jnp.zeros_like(eta))
+                known = known[None] if known.ndim == 1 else known
+                found[name] = known + occasions[k] * eta[None]
+        return found
+
+    def individual(
+        self, values: Values, etas: Values, covariates: Values
+    ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
+        """The parameters of each subject, `[subject]` or `[record, subject]`; and those of the error models,
+        by endpoint and label, `[1, subject]`."""
+        given = Given(values, etas, covariates)
+        subjects = next(iter(values.values())).shape
+
+        def spread(value: Array | float) -> Array:
+            return jnp.broadcast_to(value, subjects) if jnp.ndim(value) == 0 else jnp.asarray(value)
+
+        parameters = {name: spread(one.value(given)) for name, one in self.expressions.items()}
+        errors = {
+            endpoint: {label: spread(one.value(given))[None] for label, one in ones.items()}
+            for endpoint, ones in self.residual_expressions.items()
+        }
+        return parameters, errors
+
+    def summary(self, values: Values) -> dict[str, Array]:
+        """What a person reads: thetas as they are, SDs and correlations of Omega."""
+        found = {
+            name: jnp.abs(values[name]) if theta.scale().kind == "signed" else values[name]
+            for name, theta in self.thetas.items()
+        }
+        for omega in self.levels:
+            found |= omega.summary(values)
+        return found
+
+    @cached_property
+    def summary_names(self) -> tuple[str, ...]:
+        """Names in `summary`."""
+        return tuple(self.summary(self.packing.values(jnp.asarray(self.packing.start()))))
+
+    def penalty(self, x: Float[Array, " parameter"]) -> Float[Array, ""]:
+        """-2 log density of the priors."""
+        return penalty(self.priors, self.summary(self.packing.values(x)))
+
+    def _walk(self) -> Iterator[Expression]:
+        for one in self.expressions.values():
+            yield from one.walk()
+        for ones in self.residual_expressions.values():
+            for one in ones.values():
+                yield from one.walk()
+
+    def _spreads(self, which: str) -> dict[str, Theta]:
+        found: dict[str, Theta] = {}
+        for part in (one for one in self._walk() if isinstance(one, Random)):
+            spread = getattr(part, which)
+            if spread is not None and found.setdefault(part.name, spread) != spread:
+                raise InputError(f"two random effects are called '{part.name}' and differ; give one a name=")
+        return found
+
+
+def _written(name: str, value: Any) -> Expression:
+    """A parameter's expression with its names. Raises `InputError` where two parts would share a name."""
+    expression = value if isinstance(value, Expression) else initial_estimate(value)
+    shapes = [id(part.shape) for part in expression.walk() if isinstance(part, BoxCox)]
+    bare = [part for part in expression.walk() if isinstance(part, Theta) and not part.name and id(part) not in shapes]
+    random = [part for part in expression.walk() if isinstance(part, Random) and not part.name]
+    for found, kind in ((bare, "thetas"), (random, "random effects")):
+        if len(found) > 1:
+            raise InputError(f"'{name}' has {len(found)} {kind} without a name; give all but one of them a name=")
+    return expression.named(name)

@@ -1,0 +1,178 @@
+"""The loop, its methods, and going on after being killed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from closed_forms import one_compartment_oral, plain_table, wang
+
+from pkpd.errors import InputError
+from pkpd.fit.checkpoint import Checkpoint, fingerprint
+from pkpd.fit.estimator import Progress, run
+from pkpd.fit.first_order import FirstOrder
+from pkpd.fit.fit import fit
+from pkpd.fit.objective import Approximation
+from pkpd.fit.quasi_newton import QuasiNewton
+from pkpd.fit.scalar import Scalar
+from pkpd.fit.starts import starts
+
+FOCEI = Approximation("focei")
+
+
+@pytest.fixture(scope="module")
+def scalar() -> Scalar:
+    population, problem = wang("additive")
+    return Scalar(population, FOCEI, problem)
+
+
+@pytest.fixture(scope="module")
+def optimum(scalar: Scalar) -> np.ndarray:
+    method = QuasiNewton()
+    state, verdict = run(method, scalar, method.init(scalar, scalar.population.packing.start()))
+    assert verdict.converged
+    return method.finish(state)
+
+
+def test_the_gradient_vanishes_at_the_optimum(scalar: Scalar, optimum: np.ndarray) -> None:
+    value, gradient, _ = scalar.value(optimum)
+    hessian = scalar.hessian(optimum)
+    assert np.linalg.eigvalsh(hessian)[0] > 0
+    # What Newton's step still promises, from exact second derivatives and not from the method's own.
+    assert gradient @ np.linalg.solve(hessian, gradient) < 1e-7
+    assert value < scalar.value(scalar.population.packing.start())[0] - 0.01
+
+
+@pytest.mark.parametrize("name", ["adam", "nadam", "amsgrad"])
+def test_first_order_methods_end_there_too(name: str, scalar: Scalar, optimum: np.ndarray) -> None:
+    method = FirstOrder(name, rate=0.1, steps=600, tolerance=1e-4)
+    state, _ = run(method, scalar, method.init(scalar, scalar.population.packing.start()))
+    assert scalar.value(method.finish(state))[0] == pytest.approx(scalar.value(optimum)[0], abs=1e-4)
+
+
+def test_an_unknown_method_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="'newton'"):
+        FirstOrder("newton")
+    with pytest.raises(InputError, match="'focus'"):
+        Approximation("focus")
+    with pytest.raises(InputError, match="nodes"):
+        Approximation("focei", 3)
+
+
+def test_a_start_without_a_value_is_no_result(scalar: Scalar) -> None:
+    method = QuasiNewton()
+    state = method.init(scalar, np.full(3, np.nan))
+    verdict = method.terminate(state)
+    assert verdict.done and not verdict.converged
+    assert "infinite" in verdict.reason
+
+
+def test_too_few_steps_are_not_convergence(scalar: Scalar) -> None:
+    method = QuasiNewton(steps=1)
+    x = scalar.population.packing.start() + 1.0
+    verdict = run(method, scalar, method.init(scalar, x))[1]
+    assert not verdict.converged
+    assert "1 steps" in verdict.reason
+
+
+@pytest.mark.F1
+@pytest.mark.parametrize("method", [QuasiNewton(), FirstOrder("adam", steps=20)], ids=["bfgs", "adam"])
+@pytest.mark.parametrize("killed_after", [1, 3, 6])
+def test_a_killed_fit_ends_as_the_uninterrupted(
+    method: QuasiNewton | FirstOrder, killed_after: int, scalar: Scalar, tmp_path: Path
+) -> None:
+    x = scalar.population.packing.start() + 0.7
+    whole = run(method, scalar, method.init(scalar, x))[0]
+
+    class KilledError(Exception):
+        pass
+
+    seen: list[Progress] = []
+
+    def told(progress: Progress) -> None:
+        seen.append(progress)
+        if len(seen) == killed_after:
+            raise KilledError
+
+    kept = Checkpoint(tmp_path / "state.npz", fingerprint(scalar, method, x), interval=0.0)
+    with pytest.raises(KilledError):
+        run(method, scalar, method.init(scalar, x), told=told, kept=kept.keep)
+    again = Checkpoint(tmp_path / "state.npz", fingerprint(scalar, method, x), interval=0.0)
+    state = again.resume(method.init(scalar, x))
+    assert state is not None
+    assert int(state.step) == killed_after
+    ended = run(method, scalar, state)[0]
+    assert np.array_equal(method.finish(ended), method.finish(whole))
+    assert int(ended.step) == int(whole.step)
+
+
+@pytest.mark.F2
+def test_another_fit_does_not_go_on_from_it(scalar: Scalar, tmp_path: Path) -> None:
+    method = QuasiNewton()
+    x = scalar.population.packing.start()
+    path = tmp_path / "state.npz"
+    Checkpoint(path, fingerprint(scalar, method, x)).keep(method.init(scalar, x))
+    other = Scalar(scalar.population, Approximation("foce"), scalar.problem)
+    with pytest.raises(InputError, match="method differ"):
+        Checkpoint(path, fingerprint(other, method, x)).resume(method.init(scalar, x))
+    with pytest.raises(InputError, match="estimator, start differ"):
+        Checkpoint(path, fingerprint(scalar, QuasiNewton(steps=3), x + 1)).resume(method.init(scalar, x))
+    data = Scalar(*wang("additive")[:1], FOCEI, wang("proportional")[1])
+    assert fingerprint(data, method, x)["data"] == fingerprint(scalar, method, x)["data"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04\x95pickle"])
+def test_a_damaged_checkpoint_is_refused(content: bytes, scalar: Scalar, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    path.write_bytes(content)
+    method = QuasiNewton()
+    x = scalar.population.packing.start()
+    with pytest.raises(InputError, match="no checkpoint"):
+        Checkpoint(path, fingerprint(scalar, method, x)).resume(method.init(scalar, x))
+
+
+def test_starts_are_the_same_whatever_their_number(scalar: Scalar) -> None:
+    few, many = starts(scalar.population, 3, seed=4), starts(scalar.population, 8, seed=4)
+    assert all(np.array_equal(a, b) for a, b in zip(few, many, strict=False))
+    assert np.array_equal(few[0], scalar.population.packing.start())
+    moved = np.abs(np.array(many[1:])[:, 0] - few[0][0])
+    assert moved.min() > 0 and moved.max() <= np.log(3)
+    assert not np.array_equal(starts(scalar.population, 3, seed=5)[1], few[1])
+
+
+def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> None:
+    """A small oral data set: result complete, starts agree, the folder of checkpoints gives the same again."""
+    import jax.numpy as jnp
+
+    from pkpd.fit.problem import problem
+    from pkpd.population.individual import LogNormal
+    from pkpd.population.population import Population
+    from pkpd.population.residual import Proportional
+
+    rng = np.random.default_rng(11)
+    time = jnp.asarray(np.repeat(np.array([0.5, 1, 2, 4, 8, 16])[:, None], 16, axis=1))
+    predict = one_compartment_oral(time, jnp.full(16, 100.0))
+    truth = {
+        name: jnp.asarray(v * np.exp(rng.normal(0, 0.3, 16))) for name, v in (("ka", 1.0), ("cl", 3.0), ("v", 20.0))
+    }
+    value = np.asarray(predict(truth)["conc"]) * np.exp(rng.normal(0, 0.1, time.shape))
+    population = Population(
+        {"ka": LogNormal(1.0, cv=0.3), "cl": LogNormal(3.0, cv=0.3), "v": LogNormal(20.0, cv=0.3)},
+        {"conc": Proportional(0.1)},
+    )
+    table = plain_table(value)
+    data = problem(population, table, predict)
+    told: list[Progress] = []
+    found = fit(population, data, table, starts=3, told=told.append, checkpoints=tmp_path)
+    assert found.converged and found.reasons == ()
+    assert found.agreeing == 3
+    assert len(told) == sum(one.steps for one in found.starts)
+    assert found.ofv == pytest.approx(found.subject_ofv.sum(), abs=1e-9)
+    assert set(found.se) == set(found.estimates)
+    # 16 subjects: three times the SE of a log-scale mean of 0.3.
+    for name, v in (("ka", 1.0), ("cl", 3.0), ("v", 20.0)):
+        assert abs(np.log(found.estimates[name] / v)) < 3 * 0.35 / 4
+        assert found.etas[name].shape == (16,)
+        assert -0.5 < found.eta_shrinkage[name] < 0.5
+    again = fit(population, data, table, starts=3, covariance=None, checkpoints=tmp_path)
+    assert np.array_equal(again.x, found.x)
+    assert again.uncertainty is None and again.se == {}
