@@ -1,4 +1,4 @@
-"""W1 in libroadrunner: CVODE on a compiled model, one patient after another, stopped at each arrival."""
+"""W1 and W2 in libroadrunner: CVODE on a compiled model, one patient after another, stopped at each arrival."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -11,12 +11,13 @@ import workload
 _MODEL = """
 model peer
   cl = 10; vc = 2.8; q = 1.4; vp = 2.3; ka = 0.28
+  clt = 0; kt = 2.8
   kout = 0.0075; kp = 0.010; ec50 = 0.3; knk = 0.004; ec50_nk = 6; tmax = 12; emax_nk = 6
   depot = 0; transit = 0; central = 0; peripheral = 0; treg = 1; nk = 1
   c := central / (1000 * vc)
   depot' = -ka * depot
   transit' = ka * depot - ka * transit
-  central' = ka * transit - (cl / vc + q / vc) * central + q / vp * peripheral
+  central' = ka * transit - ((cl + clt * treg / (1 + c / kt)) / vc + q / vc) * central + q / vp * peripheral
   peripheral' = q / vc * central - q / vp * peripheral
   treg' = kout * (1 - treg) + kp * c / (ec50 + c) * treg * (1 - treg / tmax)
   nk' = knk * (1 + emax_nk * c / (ec50_nk + c) - nk)

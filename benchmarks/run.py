@@ -1,8 +1,9 @@
-"""Run the workloads beside a peer in one process, print the table, write `results.json`.
+"""Run the workloads beside their peers, print the table, write `results.json`.
 
-    python benchmarks/run.py [--repeats 9]
+    python benchmarks/run.py [--repeats 9] [--only W1 W3]
 
-Speed is read as a ratio measured here and now: absolute seconds belong to the machine.
+Each workload runs in a process of its own, the peer's right before it. Speed is read as a ratio measured here and now:
+absolute seconds belong to the machine.
 """
 
 import argparse
@@ -10,31 +11,21 @@ import ctypes
 import json
 import os
 import platform
-import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import workload
+import workloads
 from rich.console import Console
 from rich.table import Table
 
 PEER_TOLERANCE = 1e-8
 RESULTS = Path(__file__).parent / "results.json"
-
-
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median wall time of `work` after one call that is not counted."""
-    work()
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
+PACKAGES = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner", "scikit-sundae")
 
 
 @contextmanager
@@ -56,72 +47,84 @@ def silent():
         os.close(nowhere)
 
 
-def ours(repeats: int) -> dict[str, object]:
-    """W1 by pkpd at its default tolerances."""
-    from pkpd.engine.simulate import simulate
-    from pkpd.models.library import model
-
-    body, parameters, doses = model("il2_treg_nk"), workload.patients(), workload.doses()
-
-    def solve():
-        return simulate(body, parameters, doses, workload.TIMES, outputs=("treg", "nk"))
-
-    start = time.perf_counter()
-    found = solve()
-    cold = time.perf_counter() - start
-    import jax
-
-    return {
-        "seconds": seconds(solve, repeats),
-        "first_call_seconds": cold,
-        "max_rel_error": workload.largest_relative_error(found.values["treg"]),
-        "solver": f"exact IL-2, {found.solver} rtol {found.tolerances.rtol:g}",
-        "devices": jax.device_count(),
-        "steps": found.steps,
-    }
-
-
-def peer() -> dict[str, object]:
-    """W1 by libroadrunner, run once after a warm-up of its compiler: it takes seconds, not milliseconds."""
+def peer(name: str) -> dict[str, object]:
+    """W1 or W2 by libroadrunner, run once after its compiler: it takes seconds, not milliseconds; and by CVODE."""
+    import peer_cvode
     import peer_roadrunner
 
-    runner, patients = peer_roadrunner.prepare(PEER_TOLERANCE), workload.patients()
+    runner, patients = peer_roadrunner.prepare(PEER_TOLERANCE), getattr(workload, name.lower())()[1]
     with silent():
         start = time.perf_counter()
         treg = peer_roadrunner.solve(runner, patients)
         taken = time.perf_counter() - start
+        scaled, _ = peer_cvode.solve(patients, PEER_TOLERANCE)
     return {
         "peer": peer_roadrunner.version(),
         "peer_tol": PEER_TOLERANCE,
         "peer_seconds": taken,
-        "peer_max_rel_error": workload.largest_relative_error(treg),
+        "peer_max_rel_error": workload.largest_relative_error(treg, name),
+        "cvode_in_python": peer_cvode.version(),
+        "cvode_in_python_seconds_scaled": scaled,
     }
+
+
+def one(name: str, repeats: int) -> dict[str, object]:
+    """One workload, in this process."""
+    row: dict[str, object] = {"workload": name}
+    if name in ("W1", "W2"):
+        row |= peer(name)
+    row |= workloads.WORKLOADS[name](repeats)
+    if "peer_seconds" in row:
+        row["ratio"] = float(row["peer_seconds"]) / float(row["seconds"])  # type: ignore[arg-type]
+    return row
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="W1 beside a peer")
+    parser = argparse.ArgumentParser(description="the workloads beside their peers")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of pkpd; the median counts")
-    arguments = parser.parse_args()
-    row: dict[str, object] = {"workload": "W1"} | peer() | ours(arguments.repeats)
-    row["ratio"] = float(row["peer_seconds"]) / float(row["seconds"])  # type: ignore[arg-type]
-    packages = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner")
+    parser.add_argument("--only", nargs="+", choices=list(workloads.WORKLOADS), default=list(workloads.WORKLOADS))
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        print(json.dumps(one(options.only[0], options.repeats)))
+        return 0
+
+    rows = []
+    for name in options.only:
+        again = [sys.executable, __file__, "--here", "--only", name, "--repeats", str(options.repeats)]
+        done = subprocess.run(again, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
+            return 1
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"{name} done", file=sys.stderr)
+    kept = json.loads(RESULTS.read_text())["workloads"] if RESULTS.exists() else []
+    named = {row["workload"]: row for row in [*kept, *rows]}
     results = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
-        "versions": {name: version(name) for name in packages},
-        "workloads": [row],
+        "versions": {name: version(name) for name in PACKAGES},
+        "workloads": [named[name] for name in sorted(named)],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
-    table = Table("", "seconds", "max rel. error", title="W1: 1000 patients, 24 weeks, daily Treg")
-    table.add_row(
-        f"pkpd ({row['solver']}, {row['devices']} devices)",
-        f"{row['seconds']:.4f}",
-        f"{row['max_rel_error']:.1e}",
-    )
-    table.add_row(f"{row['peer']}, tolerance 1e-8", f"{row['peer_seconds']:.2f}", f"{row['peer_max_rel_error']:.1e}")
-    table.add_row("ratio", f"{row['ratio']:.0f}", "")
+    table = Table("workload", "seconds", "max rel. error", "against", title="pkpd, default tolerances")
+    for row in rows:
+        error = f"{row['max_rel_error']:.1e}" if "max_rel_error" in row else ""
+        table.add_row(row["workload"], f"{row['seconds']:.3f}", error, _against(row))
     Console().print(table)
     return 0
+
+
+def _against(row: dict) -> str:
+    if "ratio" in row:
+        return (
+            f"{row['ratio']:.0f} x {row['peer']} ({row['peer_seconds']:.2f} s, error {row['peer_max_rel_error']:.1e})"
+        )
+    if "times_w1" in row:
+        return f"{row['times_w1']:.2f} x the time of W1"
+    if "peak_gib" in row:
+        return f"{row['per_patient_growth']:.2f} x per patient from 1e3 to 1e5; {row['peak_gib']:.2f} GiB"
+    return f"{row['times_forward']:.1f} x forward; W2 {row['times_forward_w2']:.1f} x"
 
 
 if __name__ == "__main__":

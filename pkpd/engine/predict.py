@@ -76,7 +76,8 @@ def _solved(
     values = {name: jnp.asarray(value) for name, value in parameters.items()}
     quantities = quantities_of(plan.model, records, values, changes, jnp)
     steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
-    line = course(prepared.schedule, quantities, len(plan.model.states), plan.infused, steady, jnp)
+    states = len(plan.model.states)
+    line = course(prepared.schedule, quantities, states, plan.infused, prepared.entered, steady, jnp)
     here = jnp.broadcast_to(jnp.arange(records.time.shape[0])[:, None], records.time.shape)
     inside = values if prepared.carry is None else at_records(values, _carried(prepared, line))
     at_rows = values if prepared.carry is None else at_records(values, here)  # a record is read with its own parameters

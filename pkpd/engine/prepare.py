@@ -24,7 +24,8 @@ FREE = ("time", "amt", "rate", "dur", "ii")
 class Prepared(eqx.Module):
     """Records made ready for a model; made by `prepare`. A pytree: pass it to a compiled function as an argument.
 
-    carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). repeated: states that
+    carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered:
+    states that anything enters; repeated: states that
     a dose at steady state enters.
     """
 
@@ -33,6 +34,7 @@ class Prepared(eqx.Module):
     plan: Plan = eqx.field(static=True)
     outputs: tuple[str, ...] = eqx.field(static=True)
     carry: Carry | None = eqx.field(static=True)
+    entered: tuple[int, ...] = eqx.field(static=True)
     repeated: tuple[int, ...] = eqx.field(static=True)
 
 
@@ -88,6 +90,9 @@ def prepare(
         plan=chosen,
         outputs=wanted,
         carry=carry if changes else None,
+        entered=tuple(range(len(states)))
+        if steady.size
+        else tuple(int(i) for i in np.unique(records.cmt[records.is_dose])),
         repeated=tuple(int(i) for i in steady),
     )
 

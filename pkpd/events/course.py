@@ -64,6 +64,7 @@ def course(
     quantities: Quantities,
     states: int,
     infused: tuple[int, ...],
+    entered: tuple[int, ...],
     steady: Float[Array, "act state subject"] | None = None,
     xp: Any = np,
 ) -> Course:
@@ -72,7 +73,8 @@ def course(
     A dose arrives at its time + repeat x interval + lag. One with a length runs at a constant rate, given / length;
     one too short for the clock to see is given at once. What a reset or SS 1 cancels does not arrive, and stops. At
     equal times come first delayed and additional doses, then the records in their order; at one record first it
-    clears, then its `steady` state is added (zero if none are given), then its own dose enters.
+    clears, then its `steady` state is added (zero if none are given), then its own dose enters. infused, entered:
+    states that any infusion, and that anything at all, may enter.
     """
     time = quantities.time
     records, subjects = time.shape
@@ -80,6 +82,7 @@ def course(
     acts = plan.acts
     boluses = _arriving(plan.boluses, quantities, xp)
     infusions = _arriving(plan.infusions, quantities, xp)
+    both = ((plan.boluses, boluses), (plan.infusions, infusions))
     moments = (begin, _pick(time, acts.record, xp), boluses.enters, infusions.enters, infusions.stops)
     ranks = (xp.full_like(acts.record, -2, shape=begin.shape), acts.record, boluses.rank, infusions.rank)
     present = (xp.ones_like(begin, dtype=bool), acts.present, plan.boluses.present, plan.infusions.present)
@@ -111,19 +114,10 @@ def course(
     begins, ends = place[last - infusions.enters.shape[0] : last], place[last:]
 
     clears = acts.clears & acts.present
-    jump = [
-        spread(
-            (
-                None,
-                None if steady is None else steady[:, i],
-                xp.where(plan.boluses.into == i, boluses.at_once, 0.0),
-                xp.where(plan.infusions.into == i, infusions.at_once, 0.0),
-                None,
-            ),
-            begin,
-        )
-        for i in range(states)
-    ]
+    jump = [xp.zeros_like(start)] * states
+    for i in entered:
+        once = (xp.where(doses.into == i, arriving.at_once, 0.0) for doses, arriving in both)
+        jump[i] = spread((None, None if steady is None else steady[:, i], *once, None), begin)
     return Course(
         start=start,
         duration=xp.diff(xp.concatenate([start, end]), axis=0),

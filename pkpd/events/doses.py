@@ -66,4 +66,4 @@ def course_of(doses: Doses, states: int, begin: float, end: float) -> Course:
     nobody = np.zeros((0, subjects), dtype=int)
     acts = Acts(nobody, *(nobody.astype(bool),) * 4)
     plan = Schedule(arrivals(np.flatnonzero(~infusion)), arrivals(np.flatnonzero(infusion)), acts)
-    return course(plan, quantities, states, infused_by(doses))
+    return course(plan, quantities, states, infused_by(doses), tuple(int(i) for i in np.unique(doses.into)))
