@@ -15,7 +15,7 @@ demo: .venv/.ready
 	  --patients 1000 --weeks 24 --seed 1 --out $(RESULTS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=15
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

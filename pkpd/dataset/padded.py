@@ -114,7 +114,7 @@ def _states(dataset: Dataset, model: Model, cmt: np.ndarray, dosed: np.ndarray) 
     if (dosed & (cmt == 0)).any():
         if len(routed) != 1:
             raise InputError(
-                f"{dataset.source}: a dose names no compartment, and model '{model.name}' can be dosed in "
+                f"E-CMT: {dataset.source}: a dose names no compartment, and model '{model.name}' can be dosed in "
                 f"{', '.join(states[i] for i in routed) or 'none'}; give CMT"
             )
         found = np.where(cmt == 0, routed[0], found)
@@ -126,14 +126,14 @@ def _states(dataset: Dataset, model: Model, cmt: np.ndarray, dosed: np.ndarray) 
         for number in used:
             if places[number - 1] < 0:
                 raise InputError(
-                    f"{dataset.source}: model '{model.name}' has no compartment or route '"
+                    f"E-CMT: {dataset.source}: model '{model.name}' has no compartment or route '"
                     f"{dataset.compartments[number - 1]}'; its compartments are {', '.join(states)}"
                 )
         found = np.where(cmt > 0, np.array(places)[np.maximum(cmt.astype(int), 1) - 1], found)
     beyond = dosed & (found >= len(states))
     if beyond.any():
         raise InputError(
-            f"{dataset.source}: CMT {int(cmt[beyond].max())} is dosed, and model '{model.name}' has "
+            f"E-CMT: {dataset.source}: CMT {int(cmt[beyond].max())} is dosed, and model '{model.name}' has "
             f"{len(states)} compartments: {', '.join(states)}"
         )
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from pkpd.engine.batches import CHUNK, bucket, kinds, padded, padded_rows, padded_subjects
 from pkpd.engine.lockstep import Outcome, Steps
-from pkpd.engine.replay import noted_steps
+from pkpd.engine.replay import ROOM, noted_steps
 from pkpd.engine.rows import Profile
 from pkpd.engine.simulate import check
 from pkpd.engine.solve import Plan, plan, solve
@@ -52,22 +52,18 @@ def value_and_gradient(
     durations = padded_rows(durations, bucket(durations.shape[0], smallest=8))
     subjects = line.start.shape[1]
     chunk = min(CHUNK, bucket(subjects, smallest=4))
-    pending = []
+    chunks = []
     for number, first in enumerate(range(0, subjects, chunk)):
         part = slice(first, first + chunk)
         columns = {name: np.asarray(value, dtype=float)[part] for name, value in parameters.items()}
         own, given = jax.tree.map(lambda field, part=part: np.asarray(field)[..., part], (line, data))
-        arrays = jax.tree.map(partial(padded_subjects, count=chunk), (columns, own, durations[:, part], given))
+        fill = partial(padded_subjects, count=chunk)
+        columns, own, lengths, given = jax.tree.map(fill, (columns, own, durations[:, part], given))
         present = np.arange(chunk) < subjects - first
         device = jax.devices()[number % jax.device_count()]
-        arrays, rest = jax.device_put((arrays, (kind, times, present)), device)
-        steps = None
-        if chosen.way != "exact":
-            steps = noted_steps(
-                lambda room, arrays=arrays, rest=rest: _noted(replace(chosen, room=room), *arrays[:3], *rest[:2])
-            )
-            steps = jax.device_put(steps, device)
-        pending.append(_chunk(loss, chosen, arrays[0], *arrays[1:3], *rest[:2], steps, arrays[3], rest[2]))
+        chunks.append(jax.device_put(_Chunk(columns, own, lengths, kind, times, given, present), device))
+    walks = [_walk(chosen, part) for part in chunks]  # all devices at work before the first is waited for
+    pending = [_slopes(loss, chosen, part, walk) for part, walk in zip(chunks, walks, strict=True)]
     total = sum(float(value) for value, _ in pending)
     gradient = {
         name: np.concatenate([np.asarray(slopes[name]) for _, slopes in pending])[:subjects] for name in parameters
@@ -75,33 +71,40 @@ def value_and_gradient(
     return total, gradient
 
 
+class _Chunk(NamedTuple):
+    parameters: dict[str, Array]
+    line: Course
+    durations: Array
+    kind: Any
+    times: Any
+    data: Any
+    present: Array
+
+
+def _walk(plan: Plan, part: _Chunk) -> Outcome | None:
+    return None if plan.way == "exact" else _noted(replace(plan, room=ROOM), part)
+
+
+def _slopes(loss: Loss, plan: Plan, part: _Chunk, walk: Outcome | None) -> tuple[Array, dict[str, Array]]:
+    steps = None
+    if walk is not None:
+        steps = noted_steps(lambda room: walk if room == ROOM else _noted(replace(plan, room=room), part))
+    return _differentiated(loss, plan, part, steps)
+
+
 @partial(jax.jit, static_argnums=0)
-def _noted(
-    plan: Plan, parameters: dict[str, Array], line: Course, durations: Array, kind: Array, times: Array
-) -> Outcome | None:
+def _noted(plan: Plan, part: _Chunk) -> Outcome | None:
     # Rows are not what is asked for: the two ends stand for all.
-    return solve(
-        plan, parameters, parameters, line, durations, kind, Profile(times[jnp.array([0, -1])], line.start)
-    ).outcome
+    rows = Profile(part.times[jnp.array([0, -1])], part.line.start)
+    return solve(plan, part.parameters, part.parameters, part.line, part.durations, part.kind, rows).outcome
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _chunk(
-    loss: Loss,
-    plan: Plan,
-    parameters: dict[str, Array],
-    line: Course,
-    durations: Array,
-    kind: Array,
-    times: Array,
-    steps: Steps | None,
-    data: Any,
-    present: Array,
-) -> tuple[Array, dict[str, Array]]:
+def _differentiated(loss: Loss, plan: Plan, part: _Chunk, steps: Steps | None) -> tuple[Array, dict[str, Array]]:
     def total(parameters: dict[str, Array]) -> Array:
-        rows = Profile(times, line.start)
-        found = solve(plan, parameters, parameters, line, durations, kind, rows, steps=steps)
-        each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, data)
-        return jnp.sum(jnp.where(present, each, 0.0))
+        rows = Profile(part.times, part.line.start)
+        found = solve(plan, parameters, parameters, part.line, part.durations, part.kind, rows, steps=steps)
+        each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, part.data)
+        return jnp.sum(jnp.where(part.present, each, 0.0))
 
-    return jax.value_and_grad(total)(parameters)
+    return jax.value_and_grad(total)(part.parameters)

@@ -184,6 +184,6 @@ def _check_lags(records: Records, q: Quantities) -> None:
         if wrong.any():
             record, subject = (int(i) for i in np.argwhere(wrong)[0])
             raise InputError(
-                f"subject {subject}, record {record}: lag {q.lag[record, subject]:g} h, II "
+                f"E-SS-LAG: subject {subject}, record {record}: lag {q.lag[record, subject]:g} h, II "
                 f"{q.interval[record, subject]:g} h; {rule}"
             )

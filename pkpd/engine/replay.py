@@ -15,14 +15,17 @@ from jaxtyping import Array, Float
 
 from pkpd.engine.dyadic import LEVELS, DyadicDrive, advance, drives
 from pkpd.engine.lockstep import Column, Columns, Field, Method, Outcome, Segments, Steps, weigh
-from pkpd.engine.rows import Rows
+from pkpd.engine.rows import Rows, dense_value
 from pkpd.errors import InputError
+
+Stacked = tuple[Float[Array, "step batch"], ...]
+"""Columns of many steps."""
 
 BLOCK = 16
 """Steps between two questions whether there are more; steps are padded to a multiple of it."""
 
 
-_ROOM = 1024
+ROOM = 1024
 """Steps there is room for at first; four times as many each time that was not enough."""
 
 
@@ -31,7 +34,7 @@ def noted_steps(integrate: Callable[[int], Outcome | None]) -> Steps:
 
     Raises `InputError` naming the first subject whose integration failed.
     """
-    room = _ROOM
+    room = ROOM
     while True:
         outcome = integrate(room)
         if outcome is None:
@@ -79,7 +82,7 @@ def replayed(
         *(segments.rate[steps.segment], {name: value[steps.segment] for name, value in segments.parameters.items()}),
     )
 
-    def step(carry: tuple[Columns, Columns], part: tuple) -> tuple[tuple[Columns, Columns], Array]:
+    def step(carry: tuple[Columns, Columns], part: tuple) -> tuple[tuple[Columns, Columns], list[Columns]]:
         y, x = carry
         size, begin, duration, looks, moves, linear, clears, jump, rate, p = part
         feeding = {v: rate[i] for i, v in enumerate(fed)}
@@ -102,37 +105,32 @@ def replayed(
         slope = method.begin(lambda y: slope_at(y, read(x, p)), y)
         stages, _ = method.increments(slope_at, y, slope, h, u, size >= 0)
         end = tuple(y0 + weigh(method.b, [k[v] for k in stages]) for v, y0 in enumerate(y))
-        return (end, after), _powers(method, y, stages)
+        return (end, after), [y, *stages]
 
-    def block(carry: tuple[Columns, Columns], some: tuple) -> tuple[tuple[Columns, Columns], Array]:
-        def walked() -> tuple[tuple[Columns, Columns], Array]:
+    def block(carry: tuple[Columns, Columns], some: tuple) -> tuple[tuple[Columns, Columns], list[Stacked]]:
+        def walked() -> tuple[tuple[Columns, Columns], list[Stacked]]:
             return lax.scan(jax.checkpoint(step), carry, some)  # type: ignore[arg-type]
 
-        def still() -> tuple[tuple[Columns, Columns], Array]:
-            degree = method.dense.shape[1]
-            return carry, jnp.zeros((BLOCK, degree + 1, len(initial), initial[0].shape[0]))
+        def still() -> tuple[tuple[Columns, Columns], list[Stacked]]:
+            nothing = tuple(jnp.zeros((BLOCK, *v.shape)) for v in initial)
+            return carry, [nothing] * (1 + len(method.b))
 
         return lax.cond(jnp.any(some[0] > 0), walked, still)
 
     blocks = jax.tree.map(lambda part: part.reshape(count // BLOCK, BLOCK, *part.shape[1:]), parts)
     start = (initial, tuple(jnp.zeros_like(initial[0]) for _ in range(segments.linear.shape[1])))
     _, inside = lax.scan(block, start, blocks)
-    inside = inside.reshape(count, *inside.shape[2:])
-    return _at_rows(segments, steps, rows, inside)
-
-
-def _powers(method: Method, y: Columns, stages: list[Columns]) -> Float[Array, "power state batch"]:
-    """A step as a polynomial in the part s of it: y, and what goes with s, s^2 .."""
-    rows = [jnp.stack(y)]
-    for power in method.dense.T:
-        rows.append(jnp.stack([weigh(power, [k[v] for k in stages]) for v in range(len(y))]))
-    return jnp.stack(rows)
+    inside = jax.tree.map(lambda part: part.reshape(count, *part.shape[2:]), inside)
+    return _at_rows(method, segments, steps, rows, inside)
 
 
 def _at_rows(
-    segments: Segments, steps: Steps, rows: Rows, inside: Float[Array, "step power state batch"]
+    method: Method, segments: Segments, steps: Steps, rows: Rows, inside: list[Stacked]
 ) -> Float[Array, "time state batch"]:
-    """Each row from the step it falls into. The first step of its segment is the earliest it can."""
+    """Each row from the step it falls into, the first of its segment being the earliest it can.
+
+    inside: the states at the start of each step, and its increments.
+    """
     length = jnp.take_along_axis(segments.durations[segments.kind], rows.segment, axis=0)
     part = jnp.where(length > 0, rows.since / jnp.where(length > 0, length, 1.0), 0.0)
     used = steps.size > 0
@@ -142,8 +140,5 @@ def _at_rows(
     later = jnp.searchsorted(starts, segment + lax.stop_gradient(jnp.minimum(part, 1.0))) - 1
     step = jnp.maximum(later, first)
     s = (part - steps.left[step]) / jnp.where(used, steps.size, 1.0)[step]
-    value = jnp.zeros((*rows.since.shape[:1], *inside.shape[2:]))
-    for power in reversed(range(inside.shape[1])):
-        found = jnp.take_along_axis(inside[:, power], step[:, None, :], axis=0)
-        value = found + (value * s[:, None, :] if power < inside.shape[1] - 1 else 0.0)
-    return value
+    y, *stages = [tuple(jnp.take_along_axis(v, step, axis=0) for v in columns) for columns in inside]
+    return jnp.stack(dense_value(method.dense, s, y, stages), axis=1)

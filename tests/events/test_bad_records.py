@@ -93,7 +93,7 @@ def test_a_lag_of_an_interval_or_more_is_refused_at_steady_state(lag: float, ref
         return
     with pytest.raises(InputError, match="the lag must be shorter than II") as error:
         prepare(model, records, parameters)
-    assert "subject 0, record 0" in str(error.value)
+    assert "E-SS-LAG: subject 0, record 0" in str(error.value)
 
 
 def test_a_change_needs_a_rule_and_names_need_meaning() -> None:
