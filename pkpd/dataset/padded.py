@@ -10,6 +10,7 @@ from pkpd.dataset.dataset import Dataset
 from pkpd.errors import InputError
 from pkpd.events.records import OTHER, Records
 from pkpd.models.model import Model
+from pkpd.units import factor
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,33 @@ def padded(dataset: Dataset, model: Model) -> Padded:
         covariates=covariates,
         labels=labels,
     )
+
+
+def in_model_units(dataset: Dataset, model: Model) -> Dataset:
+    """The same records with AMT, and every endpoint that is an output of `model`, in the model's units.
+
+    What the model counts in no unit ("fold of baseline") is left alone. Raises `InputError` where the table has no unit
+    and the model does, and where one cannot become the other.
+    """
+    states = {state.name: state.unit for state in model.states}
+    amounts = {states[route.into] for route in model.routes}
+    wanted = {"AMT": amounts.pop()} if len(amounts) == 1 else {}
+    wanted |= {one.name: model.outputs[one.name] for one in dataset.endpoints if one.name in model.outputs}
+    wanted = {name: unit for name, unit in wanted.items() if _is_unit(unit)}
+    if absent := [name for name in wanted if not dataset.units.get(name)]:
+        raise InputError(
+            f"E-UNIT: {dataset.source}: {', '.join(absent)} without a unit, and model '{model.name}' counts in "
+            f"{', '.join(wanted[name] for name in absent)}; say what the table holds with units={{...}}"
+        )
+    return dataset.in_units(wanted)
+
+
+def _is_unit(text: str) -> bool:
+    try:
+        factor(text, text)
+    except InputError:
+        return False
+    return True
 
 
 def _places(subjects: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from recorded import dosed
 
 from pkpd import read_dataset
-from pkpd.dataset.padded import padded
+from pkpd.dataset.padded import in_model_units, padded
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import prepare
 from pkpd.errors import InputError
@@ -59,6 +59,19 @@ def test_what_the_model_lacks_is_said() -> None:
         padded(read_dataset(TABLE, purpose="simulate"), replace(dosed(0, 0), name="one"))
     with pytest.raises(InputError, match="a dose names no compartment"):
         padded(read_dataset(TABLE.drop(columns="CMT"), purpose="simulate"), il2_sc())
+
+
+def test_units_of_the_table_become_those_of_the_model() -> None:
+    """18 MIU are 1.1 mg, so 1 pg/mL is 18e6/1.1e9 IU/mL."""
+    table = TABLE.assign(CMT=["sc", "", "", "sc", ""]).drop(columns=["WT", "SEX"])
+    given = read_dataset(table, outputs="il2", units={"AMT": "ug", "il2": "pg/mL"}, purpose="simulate")
+    found = padded(in_model_units(given, il2_sc()), il2_sc())
+    per_microgram = 18e6 / 1100.0
+    np.testing.assert_allclose(found.records.amt[0], [100 * per_microgram, 50 * per_microgram], rtol=1e-12)
+    np.testing.assert_allclose(found.dv[1], np.array([5.0, 3.0]) * 1e-6 * per_microgram, rtol=1e-12)
+    bare = read_dataset(table, outputs="il2", purpose="simulate")
+    with pytest.raises(InputError, match="E-UNIT: .*AMT, il2 without a unit, and model 'il2_sc' counts in IU, IU/mL"):
+        in_model_units(bare, il2_sc())
 
 
 @pytest.mark.reference
