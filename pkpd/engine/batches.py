@@ -95,6 +95,14 @@ def bucket(count: int, smallest: int) -> int:
     return size
 
 
+def bucket_of_kinds(count: int) -> int:
+    """The first of 4, 6, 8, 12, 16, 24 .. that holds `count`: finer, because each kind costs a table."""
+    size = 4
+    while size < count:
+        size += size // 2 if size & (size - 1) == 0 else size // 3
+    return size
+
+
 def padded(line: Course, segments: int) -> Course:
     """Segments of length 0 added at the end: they cost nothing and change nothing."""
     extra = segments - line.start.shape[0]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pkpd.engine.batches import CHUNK, bucket, kinds, padded, padded_rows, padded_subjects
+from pkpd.engine.batches import CHUNK, bucket, bucket_of_kinds, kinds, padded, padded_rows, padded_subjects
 from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.replay import ROOM, noted_steps
 from pkpd.engine.rows import Profile
@@ -49,7 +49,7 @@ def value_and_gradient(
     line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
     line = padded(line, bucket(line.start.shape[0], smallest=32))
     durations, kind = kinds(line)
-    durations = padded_rows(durations, bucket(durations.shape[0], smallest=8))
+    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     subjects = line.start.shape[1]
     chunk = min(CHUNK, bucket(subjects, smallest=4))
     chunks = []

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from pkpd.engine.batches import (
     CHUNK,
     bucket,
+    bucket_of_kinds,
     evenly_spaced,
     kinds,
     padded,
@@ -75,7 +76,7 @@ def simulate(
     line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
     line = padded(line, bucket(line.start.shape[0], smallest=32))
     durations, kind = kinds(line)
-    durations = padded_rows(durations, bucket(durations.shape[0], smallest=8))
+    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     even = evenly_spaced(times)
     subjects = line.start.shape[1]
     mesh = subject_mesh()
