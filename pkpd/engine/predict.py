@@ -26,8 +26,8 @@ def predict(
     parameters: Mapping[str, Float[Any, "*record subject"]],
     changes: Mapping[str, Float[Any, "record subject"]] | None = None,
     steps: Steps | None = None,
-) -> dict[str, Float[Array, "record subject"]]:
-    """Every output at every record, as the record sees it (docs/semantics.md, Order at equal times).
+) -> dict[str, Float[Array, "row subject"]]:
+    """Every output at the records read, as the record sees it (docs/semantics.md, Order at equal times).
 
     steps: from `find_steps`; the integration then walks these, and can be differentiated in reverse. changes: other
     numbers for `time`, `amt`, `rate`, `dur` or `ii` of the records. NaN for a subject whose compartments
@@ -73,15 +73,17 @@ def _solved(
     prepared: Prepared, parameters: Mapping[str, Any], changes: Mapping[str, Any], steps: Steps | None
 ) -> Solution:
     plan, records = prepared.plan, prepared.records
-    values = {name: jnp.asarray(value) for name, value in parameters.items()}
+    values, changes = ({name: jnp.asarray(value, float) for name, value in given.items()} for given in (parameters, changes))
     quantities = quantities_of(plan.model, records, values, changes, jnp)
     steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
     states = len(plan.model.states)
     line = course(prepared.schedule, quantities, states, plan.infused, prepared.entered, steady, jnp)
-    here = jnp.broadcast_to(jnp.arange(records.time.shape[0])[:, None], records.time.shape)
+    every = jnp.arange(records.time.shape[0])[:, None]
+    here = jnp.broadcast_to(every, records.time.shape) if prepared.read is None else jnp.asarray(prepared.read)
     inside = values if prepared.carry is None else at_records(values, _carried(prepared, line))
     at_rows = values if prepared.carry is None else at_records(values, here)  # a record is read with its own parameters
-    rows = Rows(*locate(line, quantities.time, here, jnp))
+    time = quantities.time if prepared.read is None else jnp.take_along_axis(quantities.time, here, axis=0)
+    rows = Rows(*locate(line, time, here, jnp))
     return solve(plan, inside, at_rows, line, line.duration, jnp.arange(line.start.shape[0]), rows, steps=steps)
 
 

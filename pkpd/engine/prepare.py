@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pkpd.engine.solve import Plan, plan
 from pkpd.engine.tolerances import Tolerances
@@ -26,7 +26,7 @@ class Prepared(eqx.Module):
 
     carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered:
     states that anything enters; repeated: states that
-    a dose at steady state enters.
+    a dose at steady state enters. read: the records predicted, every one if None.
     """
 
     records: Records
@@ -36,6 +36,7 @@ class Prepared(eqx.Module):
     carry: Carry | None = eqx.field(static=True)
     entered: tuple[int, ...] = eqx.field(static=True)
     repeated: tuple[int, ...] = eqx.field(static=True)
+    read: Int[Any, "row subject"] | None = None
 
 
 def prepare(
@@ -47,12 +48,13 @@ def prepare(
     carry: Carry | None = None,
     method: str = "auto",
     tolerances: Tolerances | None = None,
+    read: Int[np.ndarray, "row subject"] | None = None,
 ) -> Prepared:
     """Check `records` and `parameters` against `model` and write out the doses.
 
     parameters: `[subject]`, or `[record, subject]` where one changes, which needs `carry`. Their values decide
     whether an infusion given by a modelled length is one, and how many doses of a steady-state past still run.
-    method, tolerances: see `pkpd.engine.solve.plan`.
+    method, tolerances: see `pkpd.engine.solve.plan`. read: which records of each subject are predicted, in this order.
 
     Raises `InputError` for records without meaning, unknown or missing parameters, a change without `carry`, and
     a lag of II or more at steady state.
@@ -94,6 +96,7 @@ def prepare(
         if steady.size
         else tuple(int(i) for i in np.unique(records.cmt[records.is_dose])),
         repeated=tuple(int(i) for i in steady),
+        read=read,
     )
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pkpd.fit.expansion import expanded_about
 from pkpd.fit.problem import Problem, endpoint
 from pkpd.population.population import Population
 
@@ -47,6 +48,11 @@ class Individual:
             log_s = likelihood.log_scale(m, errors[name])
             found[name] = (m, jnp.where(observed.scored, log_s, 0.0))
         return found
+
+    def near(self, values: Values, z: Z, problem: Problem, degree: int) -> Problem:
+        """`problem` with predictions that hold at these numbers, with `degree` derivatives."""
+        held = jax.lax.stop_gradient((values, z))
+        return expanded_about(problem, self._parameters(*held, problem)[0], self.population.moving, degree)
 
     def centre(self, values: Values, problem: Problem) -> dict[str, Array] | None:
         """log scale at z = 0 where there is no interaction."""

@@ -125,20 +125,33 @@ def _secant(missing: Array, s: Z, y: Z, curvature: Array) -> Array:
     return jnp.where(usable[None, None], new, missing)
 
 
-def found_modes(
-    individual: Individual, values: Values, problem: Problem, order: int
-) -> tuple[Z, dict[str, Array] | None, Bool[Array, " subject"], Int[Array, ""]]:
-    """Modes that can be differentiated `order` times in what is estimated; the scales held at z = 0, if any; which
-    subjects have failed; and the steps taken.
+class Found(NamedTuple):
+    """Modes that can be differentiated; the scales held at z = 0, if any; `near`: the problem at the modes; which
+    subjects have failed; and the steps taken."""
+
+    z: Float[Array, "effect subject"]
+    centre: dict[str, Array] | None
+    near: Problem
+    failed: Bool[Array, " subject"]
+    steps: Int[Array, ""]
+
+
+def found_modes(individual: Individual, values: Values, problem: Problem, order: int, degree: int) -> Found:
+    """Modes as a function of `values` that can be differentiated `order` times, and the problem expanded there to
+    `degree`.
 
     From the mode z*, where g = 0, `order` further steps z - H^-1 g(x, z) are taken, with H held constant. They do
     not move z*; but as a function of x, each of them makes one more derivative that of the implicit function.
     """
-    centre = individual.centre(values, problem)
+    centre = None
+    if not individual.interaction:
+        zero = jnp.zeros((individual.effects(problem), problem.subjects))
+        centre = individual.centre(values, individual.near(values, zero, problem, order))
     held, held_centre = jax.lax.stop_gradient((values, centre))
     result = modes(individual, held, held_centre, problem)
     z = jax.lax.stop_gradient(result.z)
-    w = dense.whitener(jax.lax.stop_gradient(individual.hessian(held, z, held_centre, problem)))
+    near = individual.near(held, z, problem, max(degree, order + 1, 2))
+    w = dense.whitener(jax.lax.stop_gradient(individual.hessian(held, z, held_centre, near)))
     for _ in range(order):
-        z = z - dense.solve(w, individual.gradient(values, z, centre, problem))
-    return z, centre, ~result.found, result.steps
+        z = z - dense.solve(w, individual.gradient(values, z, centre, near))
+    return Found(z, centre, near, ~result.found, result.steps)

@@ -71,19 +71,20 @@ def objectives(
     if individual.effects(problem) == 0:
         # Nobody differs from anybody: naive pooling, whatever the method is.
         nobody = jnp.zeros((0, problem.subjects))
-        value = 2.0 * individual.loss(values, nobody, None, problem)
+        value = 2.0 * individual.loss(values, nobody, None, individual.near(values, nobody, problem, order))
         return value - problem.constant, (nobody, ~jnp.isfinite(value), jnp.asarray(0))
     if approximation.method == "fo":
-        value, z = _first_order(individual, values, problem)
+        value, z = _first_order(individual, values, problem, order)
         return value - problem.constant, (z, ~jnp.isfinite(value), jnp.asarray(0))
-    z, centre, failed, steps = found_modes(individual, values, problem, order)
-    if approximation.method in ("foce", "focei"):
-        loss, _, curvature = individual.expanded(values, z, centre, problem)
+    gauss_newton = approximation.method in ("foce", "focei")
+    z, centre, near, failed, steps = found_modes(individual, values, problem, order, order + (1 if gauss_newton else 2))
+    if gauss_newton:
+        loss, _, curvature = individual.expanded(values, z, centre, near)
     else:
-        loss, curvature = individual.loss(values, z, centre, problem), individual.hessian(values, z, centre, problem)
+        loss, curvature = individual.loss(values, z, centre, near), individual.hessian(values, z, centre, near)
     w = dense.whitener(curvature)
     if approximation.method == "agq":
-        value = _quadrature(individual, values, z, w, approximation.nodes, problem)
+        value = _quadrature(individual, values, z, w, approximation.nodes, problem, order)
     else:
         value = 2.0 * loss + dense.log_determinant(w)
     return value - problem.constant, (z, failed | ~jnp.isfinite(value), steps)
@@ -126,11 +127,12 @@ def hessian(
     return half + half.T - jnp.diag(jnp.diag(half))
 
 
-def _first_order(individual: Individual, values: Values, problem: Problem) -> tuple[PerSubject, Z]:
+def _first_order(individual: Individual, values: Values, problem: Problem, order: int) -> tuple[PerSubject, Z]:
     """-2 log density of y ~ N(f(0) + J z, s^2), by completing the square in z; and the z where it is largest."""
     zero = jnp.zeros((individual.effects(problem), problem.subjects))
-    centre = individual.centre(values, problem)
-    loss, gradient, curvature = individual.expanded(values, zero, centre, problem)
+    near = individual.near(values, zero, problem, order + 1)
+    centre = individual.centre(values, near)
+    loss, gradient, curvature = individual.expanded(values, zero, centre, near)
     w = dense.whitener(curvature)
     step = dense.applied(w, gradient)
     value = 2.0 * loss - (step**2).sum(axis=0) + dense.log_determinant(w)
@@ -138,7 +140,13 @@ def _first_order(individual: Individual, values: Values, problem: Problem) -> tu
 
 
 def _quadrature(
-    individual: Individual, values: Values, z: Z, w: Float[Array, "effect effect subject"], nodes: int, problem: Problem
+    individual: Individual,
+    values: Values,
+    z: Z,
+    w: Float[Array, "effect effect subject"],
+    nodes: int,
+    problem: Problem,
+    order: int,
 ) -> PerSubject:
     """-2 log of the integral of exp(-F) over z, by nodes z + sqrt(2) C u, C C' the inverse curvature at the mode.
 
@@ -153,7 +161,7 @@ def _quadrature(
     def at(point: Array) -> PerSubject:
         placed = jnp.broadcast_to(point[:, None], z.shape)
         moved = z + jnp.sqrt(2.0) * dense.applied(dense.transposed(w), placed)
-        return -individual.loss(values, moved, None, problem)
+        return -individual.loss(values, moved, None, individual.near(values, moved, problem, order))
 
     @jax.checkpoint
     def slice_of(first: Float[Array, ""], log_first: Float[Array, ""]) -> PerSubject:

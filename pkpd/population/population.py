@@ -118,6 +118,15 @@ class Population:
         """The covariates, and levels of categorical ones, that anything depends on."""
         return tuple(dict.fromkeys(part for part in self._walk() if isinstance(part, Covariate | Level)))
 
+    @property
+    def moving(self) -> tuple[str, ...]:
+        """The parameters that anything estimated, or any random effect, acts on."""
+        return tuple(
+            name
+            for name, one in self.expressions.items()
+            if any(isinstance(part, Random) or (isinstance(part, Theta) and not part.fixed) for part in one.walk())
+        )
+
     def effects(self, occasions: int) -> tuple[str, ...]:
         """Names of the random effects in the order of z: `cl`, then `cl occasion 1`, .."""
         names = list(self.levels[0].effects)

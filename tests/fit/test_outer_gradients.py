@@ -103,7 +103,7 @@ def test_the_mode_moves_as_the_implicit_function_says(oral: tuple[Population, Pr
 
     def z(x: jax.Array) -> jax.Array:
         values = population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], SUBJECTS)))
-        return found_modes(individual, values, data, 1)[0]
+        return found_modes(individual, values, data, 1, 2).z
 
     x = jnp.asarray(population.packing.start())
     exact = np.moveaxis(np.asarray(jax.jit(jax.jacfwd(z))(x)), -1, 0)

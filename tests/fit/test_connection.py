@@ -1,0 +1,146 @@
+"""Library-style models joined to data sets: the same fits as in closed form, by each way of solving."""
+
+import numpy as np
+import pytest
+from closed_forms import phenobarbital, reference, theophylline
+
+from pkpd.dataset import Dataset, read_dataset
+from pkpd.errors import InputError
+from pkpd.fit.connection import connected
+from pkpd.fit.fit import fit
+from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, Route, State
+from pkpd.population.expression import Covariate, Theta, fixed
+from pkpd.population.individual import LogNormal
+from pkpd.population.population import Population
+from pkpd.population.residual import Additive
+
+SYMBOLS = (Parameter("ka", "", "1/h"), Parameter("cl", "", "L/h"), Parameter("v", "", "L"))
+
+
+def oral() -> Model:
+    return Model(
+        name="oral",
+        title="",
+        parameters=SYMBOLS,
+        linear=LinearBlock(
+            states=(State("depot", "mg", ""), State("central", "mg", "")),
+            rates=lambda p: {("depot", "central"): p.ka, ("central", OUT): p.cl / p.v},
+            readouts=(Readout("conc", "mg/L", "", lambda p: {"central": 1.0 / p.v}, ""),),
+            equations=(),
+        ),
+        routes=(Route("oral", into="depot"),),
+    )
+
+
+def integrated() -> Model:
+    """The same as an ODE."""
+    return Model(
+        name="oral, integrated",
+        title="",
+        parameters=SYMBOLS,
+        responses=(
+            Response(
+                states=(State("depot", "mg", ""), State("conc", "mg/L", "")),
+                inputs=(),
+                initial=lambda p: {"depot": 0.0 * p.ka, "conc": 0.0 * p.ka},
+                derivative=lambda y, u, p: {
+                    "depot": -p.ka * y.depot,
+                    "conc": p.ka * y.depot / p.v - p.cl / p.v * y.conc,
+                },
+                equations=(),
+            ),
+        ),
+        routes=(Route("oral", into="depot"),),
+    )
+
+
+def bolus() -> Model:
+    return Model(
+        name="bolus",
+        title="",
+        parameters=SYMBOLS[1:],
+        linear=LinearBlock(
+            states=(State("central", "mg", ""),),
+            rates=lambda p: {("central", OUT): p.cl / p.v},
+            readouts=(Readout("conc", "mg/L", "", lambda p: {"central": 1.0 / p.v}, ""),),
+            equations=(),
+        ),
+        routes=(Route("iv", into="central"),),
+    )
+
+
+def theophylline_data() -> Dataset:
+    path = reference("theophylline") / "theo_sd.csv"
+    return read_dataset(path, outputs={"conc": 2}, units={"AMT": "mg", "conc": "mg/L"})
+
+
+@pytest.mark.C4
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    ("model", "solver", "same"), [(oral, "auto", 1e-9), (integrated, "rodas5p", 1e-5)], ids=["exact", "stiff"]
+)
+def test_theophylline_is_the_fit_in_closed_form(model, solver: str, same: float) -> None:  # type: ignore[no-untyped-def]
+    population, closed, rows = theophylline(Additive(0.7))
+    ours = connected(population, model(), theophylline_data(), method=solver)
+    expected, found = (
+        fit(population, closed, rows, covariance="r"),
+        fit(population, ours.problem, ours.table, covariance="r"),
+    )
+    assert found.converged
+    assert found.ofv == pytest.approx(116.803, abs=0.005)
+    assert found.ofv == pytest.approx(expected.ofv, abs=same)
+    for name, value in expected.estimates.items():
+        assert found.estimates[name] == pytest.approx(value, rel=same)
+        assert found.se[name] == pytest.approx(expected.se[name], rel=10 * same)
+
+
+@pytest.mark.C4
+@pytest.mark.reference
+def test_phenobarbital_by_the_engine_is_nonmems() -> None:
+    population, _, _ = phenobarbital()
+    path = reference("phenobarbital") / "pheno.dta"
+    dataset = read_dataset(path, outputs=["conc"], covariates=["WGT", "APGR"], units={"AMT": "mg", "conc": "mg/L"})
+    ours = connected(population, bolus(), dataset)
+    found = fit(population, ours.problem, ours.table)
+    assert found.converged
+    assert found.ofv == pytest.approx(586.276, abs=0.005)
+    assert found.se["cl"] == pytest.approx(0.000210036, rel=0.01)
+
+
+def small(tmp_path, covariate: str = "1") -> Dataset:  # type: ignore[no-untyped-def]
+    lines = ["ID,TIME,AMT,DV,EVID,W"]
+    for subject in (1, 2):
+        lines += [f"{subject},0,100,.,1,1", f"{subject},1,.,3,0,1", f"{subject},4,.,2,0,{covariate}"]
+    path = tmp_path / "small.csv"
+    path.write_text("\n".join(lines))
+    return read_dataset(path, outputs=["conc"], covariates=["W"], units={"AMT": "mg", "conc": "mg/L"})
+
+
+def population(**changed: object) -> Population:
+    parameters = {"ka": fixed(1.0), "cl": LogNormal(3.0, cv=0.3), "v": Theta(30.0)} | changed
+    return Population(parameters=parameters, residual={"conc": Additive(0.3)})
+
+
+def test_only_scored_records_are_predicted(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    ours = connected(population(), oral(), small(tmp_path))
+    found = ours.problem.predict({name: np.full(2, value) for name, value in (("ka", 1.0), ("cl", 3.0), ("v", 30.0))})
+    t = np.array([[1.0, 1.0], [4.0, 4.0]])
+    exact = 100 / 30 / 0.9 * (np.exp(-0.1 * t) - np.exp(-t))
+    np.testing.assert_allclose(found["conc"], exact, rtol=1e-12)
+
+
+def test_what_does_not_fit_together_is_told(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    data = small(tmp_path)
+    with pytest.raises(InputError, match="unknown kel"):
+        connected(population(kel=0.1), oral(), data)
+    other = Population(parameters={"ka": 1.0, "cl": 3.0, "v": 30.0}, residual={"treg": Additive(0.3)})
+    with pytest.raises(InputError, match="residual error of treg: model 'oral' has the outputs conc"):
+        connected(other, oral(), data)
+
+
+def test_an_integrated_parameter_that_changes_in_time_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    data = small(tmp_path, covariate="2")
+    changing = population(cl=LogNormal(3.0, cv=0.3) * Covariate("W"))
+    with pytest.raises(InputError, match="cl changes between records, and 'oral, integrated' is integrated"):
+        connected(changing, integrated(), data)
+    assert connected(changing, oral(), data).prepared.carry == "nocb"
