@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pkpd.engine.solve import Plan, plan
 from pkpd.engine.tolerances import Tolerances
@@ -49,17 +49,21 @@ def prepare(
     method: str = "auto",
     tolerances: Tolerances | None = None,
     read: Int[np.ndarray, "row subject"] | None = None,
+    changed: Bool[np.ndarray, "record subject"] | None = None,
 ) -> Prepared:
     """Check `records` and `parameters` against `model` and write out the doses.
 
     parameters: `[subject]`, or `[record, subject]` where one changes, which needs `carry`. Their values decide
     whether an infusion given by a modelled length is one, and how many doses of a steady-state past still run.
-    method, tolerances: see `pkpd.engine.solve.plan`. read: which records of each subject are predicted, in this order.
+    method, tolerances: see `pkpd.engine.solve.plan`. read: which records of each subject are predicted, in order.
+    changed: records whose parameters may differ from those of the record before; every one if None.
 
     Raises `InputError` for records without meaning, unknown or missing parameters, a change without `carry`, and
-    a lag of II or more at steady state.
+    a lag of II or more at steady state, records read out of order.
     """
     model.check_parameters(parameters)
+    if read is not None and (np.diff(read, axis=0) < 0).any():
+        raise InputError("records are read in their order: `read` must not decrease within a subject")
     states = tuple(state.name for state in model.states)
     records.check(states)
     wanted = tuple(outputs) if outputs is not None else tuple(model.outputs)
@@ -77,7 +81,9 @@ def prepare(
     _check_modelled(model, records)
     quantities = quantities_of(model, records, values, {}, np)
     _check_lags(records, quantities)
-    written = schedule(records, quantities.length, quantities.lag, changes)
+    written = schedule(
+        records, quantities.length, quantities.lag, _boundaries(records, carry, changed) if changes else False
+    )
     infused = np.unique(written.infusions.into[written.infusions.present])
     chosen = plan(model, wanted, (), tuple(int(i) for i in infused), method, tolerances)
     if chosen.way != "exact" and (records.ss == 2).any():
@@ -98,6 +104,17 @@ def prepare(
         repeated=tuple(int(i) for i in steady),
         read=read,
     )
+
+
+def _boundaries(
+    records: Records, carry: Carry | None, changed: Bool[np.ndarray, "record subject"] | None
+) -> Bool[np.ndarray, "record subject"]:
+    """The records at whose time one set of parameters gives way to the next."""
+    if changed is None:
+        return np.ones(records.time.shape, dtype=bool)
+    if carry == "locf":
+        return changed
+    return np.concatenate([changed[1:], np.zeros_like(changed[:1])])  # NOCB: those of a record hold before it
 
 
 def _check_modelled(model: Model, records: Records) -> None:

@@ -39,7 +39,7 @@ class Course(NamedTuple):
 
     At its start the states are forgotten where `clears`, then `jump[s, state, b]` is added; while it lasts, state
     `infused[i]` receives `rate[s, i, b]` [amount/h]. rank: its place among what happens at the same time. records:
-    how many records of the subject have acted by then (counted where every record acts).
+    one more than the last record that has acted by then, 0 before any has.
     """
 
     start: Float[Array, "segment subject"]
@@ -114,6 +114,7 @@ def course(
     begins, ends = place[last - infusions.enters.shape[0] : last], place[last:]
 
     clears = acts.clears & acts.present
+    passed = xp.where(acts.present, xp.diff(acts.record, axis=0, prepend=-1), 0)
     jump = [xp.zeros_like(start)] * states
     for i in entered:
         once = (xp.where(doses.into == i, arriving.at_once, 0.0) for doses, arriving in both)
@@ -125,7 +126,7 @@ def course(
         jump=xp.stack(jump, axis=1) if jump else xp.zeros((len(start), 0, subjects)),
         rate=_rates(plan.infusions.into, infusions.speed, begins, ends, start, infused, xp),
         rank=xp.take_along_axis(rank, order, axis=0),
-        records=xp.cumsum(spread((None, acts.present.astype(int), None, None, None), acts.record), axis=0),
+        records=xp.cumsum(spread((None, passed, None, None, None), acts.record), axis=0),
     )
 
 

@@ -53,13 +53,13 @@ def schedule(
     records: Records,
     length: Float[np.ndarray, "record subject"],
     lag: Float[np.ndarray, "record subject"],
-    changes: bool = False,
+    boundaries: Bool[np.ndarray, "record subject"] | bool = False,
 ) -> Schedule:
     """Write out the doses of checked `records`.
 
     length [h]: how long each dose runs, 0 for a bolus; lag [h]. The two decide only how many doses of an endless past
-    are kept in mind, one more than run; a later change that asks for more is reported by `course`. changes: whether
-    parameters change from record to record, so that every record is a boundary.
+    are kept in mind, one more than run; a later change that asks for more is reported by `course`. boundaries: the
+    records at which parameters change.
     """
     counts = np.where(records.is_dose & ~records.is_endless, 1 + records.addl, 0)
     clears = records.is_reset | (records.ss == 1)
@@ -67,7 +67,7 @@ def schedule(
     runs = length > 0
     interval = np.where(records.ii > 0, records.ii, 1.0)
     past = np.where(runs & (records.ss > 0) & ~records.is_endless, 1 + np.floor((length + lag) / interval), 0)
-    acting = records.is_reset | (records.ss > 0) | changes
+    acting = records.is_reset | (records.ss > 0) | boundaries
     act = _columns(acting.astype(int), records)
     record = act[0]
     at = (record, np.arange(record.shape[1])[None, :])

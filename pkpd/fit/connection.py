@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Int
 
 from pkpd.dataset.dataset import Dataset
 from pkpd.dataset.padded import in_model_units, padded
@@ -13,6 +13,7 @@ from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
+from pkpd.fit.expansion import MOST_PIECES
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.table import table
 from pkpd.models.model import Model
@@ -55,8 +56,7 @@ def connected(
     rows = table(counted)
     draft = problem(population, rows, _nothing)
     laid = padded(counted, model)
-    # The scored records of each subject in their order, padded by others: as `table` has them.
-    read = np.argsort(~laid.scored, axis=0, kind="stable")[: len(rows.value)]
+    read = _scored_records(laid.scored)
     start = _at_start(population, draft)
     changes = any(value.ndim == 2 for value in start.values())
     ready = prepare(
@@ -68,14 +68,28 @@ def connected(
         method=method,
         tolerances=tolerances,
         read=read,
+        changed=None if draft.pieces is None else _changed(np.asarray(draft.pieces.of_record)),
     )
     changing = [name for name in population.moving if start[name].ndim == 2]
-    if changing and ready.plan.way != "exact":
+    if changing and ready.plan.way != "exact" and len(draft.pieces.first) > MOST_PIECES:
         raise InputError(
-            f"{', '.join(changing)} changes between records, and '{model.name}' is integrated: its derivatives by "
-            "parameters that change in time are not built; make the covariate constant for each subject"
+            f"{', '.join(changing)} changes {len(draft.pieces.first) - 1} times between the records of a subject, and "
+            f"'{model.name}' is integrated: more than {MOST_PIECES - 1} changes are not differentiated; make the "
+            "covariate constant, or change it less often"
         )
     return Connection(counted, rows, ready, replace(draft, predict=jax.tree_util.Partial(predict, ready)))
+
+
+def _changed(piece: Int[np.ndarray, "record subject"]) -> Bool[np.ndarray, "record subject"]:
+    return np.diff(piece, axis=0, prepend=piece[:1]) > 0
+
+
+def _scored_records(scored: Bool[np.ndarray, "record subject"]) -> Int[np.ndarray, "observation subject"]:
+    """Which records are scored, in their order, a subject's last one repeated below: the layout of `table`."""
+    order = np.argsort(~scored, axis=0, kind="stable")
+    count = scored.sum(axis=0)
+    place = np.minimum(np.arange(count.max())[:, None], np.maximum(count - 1, 0))
+    return np.take_along_axis(order, place, axis=0)
 
 
 def _at_start(population: Population, draft: Problem) -> dict[str, np.ndarray]:

@@ -15,27 +15,53 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pkpd.fit.problem import Problem
+from pkpd.fit.problem import Pieces, Problem
 
 Free = Float[Array, "free subject"]
+
+MOST_PIECES = 8
+"""Pieces of time with parameters of their own up to which predictions are expanded."""
 
 
 def expanded_about(problem: Problem, parameters: dict[str, Array], moving: tuple[str, ...], degree: int) -> Problem:
     """`problem` with predictions that are right, with `degree` derivatives by `moving`, at `parameters`.
 
-    The other parameters must be constants. A parameter that changes between records has one derivative for each of
-    them; then the problem is returned as it is.
+    The other parameters must be constants. A parameter that changes between records counts once for each piece of time
+    in which it does not; where there are more than `MOST_PIECES`, the problem is returned as it is.
     """
-    if any(parameters[name].ndim > 1 for name in moving):
+    changing = any(parameters[name].ndim > 1 for name in moving)
+    if changing and len(problem.pieces.first) > MOST_PIECES:
         return problem
     held = {name: jax.lax.stop_gradient(value) for name, value in parameters.items()}
-    centre = jnp.stack([held[name] for name in moving])
+    centre = _packed(moving, held, problem.pieces)
+    shapes = tuple(parameters[name].ndim for name in moving)
 
-    def stacked(at: Free) -> dict[str, Array]:
-        return dict(problem.predict(held | dict(zip(moving, at, strict=True))))
+    def predicted(at: Free) -> dict[str, Array]:
+        return dict(problem.predict(held | _unpacked(moving, shapes, at, problem.pieces)))
 
-    tensors = derivatives(stacked, centre, degree)
-    return replace(problem, predict=jax.tree_util.Partial(partial(_polynomial, moving), centre, tensors))
+    tensors = derivatives(predicted, centre, degree)
+    return replace(
+        problem, predict=jax.tree_util.Partial(partial(_polynomial, moving), problem.pieces, centre, tensors)
+    )
+
+
+def _packed(moving: tuple[str, ...], parameters: dict[str, Array], pieces: Pieces) -> Free:
+    rows = []
+    for name in moving:
+        value = parameters[name]
+        rows.append(value[None] if value.ndim == 1 else jnp.take_along_axis(value, pieces.first, axis=0))
+    return jnp.concatenate(rows)
+
+
+def _unpacked(moving: tuple[str, ...], shapes: tuple[int, ...], at: Free, pieces: Pieces) -> dict[str, Array]:
+    found, i = {}, 0
+    for name, shape in zip(moving, shapes, strict=True):
+        if shape == 1:
+            found[name], i = at[i], i + 1
+        else:
+            count = len(pieces.first)
+            found[name], i = jnp.take_along_axis(at[i : i + count], pieces.of_record, axis=0), i + count
+    return found
 
 
 def derivatives(function: Any, at: Free, order: int) -> tuple[dict[str, Array], ...]:
@@ -55,9 +81,13 @@ def derivatives(function: Any, at: Free, order: int) -> tuple[dict[str, Array], 
 
 
 def _polynomial(
-    moving: tuple[str, ...], centre: Free, tensors: tuple[dict[str, Array], ...], parameters: dict[str, Array]
+    moving: tuple[str, ...],
+    pieces: Pieces,
+    centre: Free,
+    tensors: tuple[dict[str, Array], ...],
+    parameters: dict[str, Array],
 ) -> dict[str, Array]:
-    step = jnp.stack([parameters[name] for name in moving]) - centre
+    step = _packed(moving, parameters, pieces) - centre
     found = {}
     for name in tensors[0]:
         value = tensors[-1][name]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +48,17 @@ class Table:
         return f"row {self.row[observation, subject]} (subject {self.subjects[subject]})"
 
 
+class Pieces(NamedTuple):
+    """Runs of records, in all subjects, within which no covariate and no occasion changes.
+
+    of_record: the piece of each record. first: the first record of each piece; of one that a subject does not have,
+    any.
+    """
+
+    of_record: Int[Any, "record subject"]
+    first: Int[Any, "piece subject"]
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Problem:
@@ -55,14 +66,16 @@ class Problem:
 
     `constant`: n log(2 pi) of each subject, n its measured observations with a normal error: what NONMEM leaves
     out of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing
-    varies between them. `censored`: the endpoints that have observations beyond a limit. Leaves have no stated
-    type: while JAX differentiates, other things than arrays stand there.
+    varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
+    endpoints that have observations beyond a limit. Leaves have no stated type: while JAX differentiates, other
+    things than arrays stand there.
     """
 
     predict: Any
     observations: dict[str, Observations]
     covariates: dict[str, Any]
     occasions: Any
+    pieces: Any
     constant: Any
     censored: tuple[str, ...] = field(metadata={"static": True})
 
@@ -101,11 +114,13 @@ def problem(population: Population, table: Table, predict: Prediction) -> Proble
             censored.append(name)
         if residual.noise == Gaussian() and not isinstance(residual.scale, UserDensity):
             constant += log(2 * pi) * counted.sum(axis=0)
+    covariates, occasions = _covariates(population, table), _occasions(population, table)
     return Problem(
         predict=predict if isinstance(predict, jax.tree_util.Partial) else jax.tree_util.Partial(predict),
         observations=observations,
-        covariates=_covariates(population, table),
-        occasions=_occasions(population, table),
+        covariates=covariates,
+        occasions=occasions,
+        pieces=_pieces(covariates, occasions),
         constant=jnp.asarray(constant),
         censored=tuple(censored),
     )
@@ -183,3 +198,16 @@ def _occasions(population: Population, table: Table) -> Float[Array, "occasion r
     if table.occasion is None or table.occasion.max() < 1:
         raise InputError("something varies between occasions, and the data have one occasion only; give an OCC column")
     return jnp.asarray((table.occasion[None] == np.arange(table.occasion.max() + 1)[:, None, None]).astype(float))
+
+
+def _pieces(
+    covariates: Mapping[str, Float[Array, "*record subject"]], occasions: Float[Array, "occasion record subject"] | None
+) -> Pieces | None:
+    columns = [np.asarray(one) for one in covariates.values() if one.ndim == 2]
+    columns += [] if occasions is None else list(np.asarray(occasions))
+    if not columns:
+        return None
+    changed = np.any([np.diff(one, axis=0) != 0 for one in columns], axis=0)
+    of_record = np.concatenate([np.zeros_like(changed[:1], dtype=int), np.cumsum(changed, axis=0)])
+    first = [np.argmax(of_record == piece, axis=0) for piece in range(int(of_record.max()) + 1)]
+    return Pieces(jnp.asarray(of_record), jnp.asarray(np.stack(first)))

@@ -251,9 +251,9 @@ def expit(argument: Expression) -> Expression:
     return Function("expit", argument)
 
 
-def fixed(value: Number) -> Theta:
+def fixed(value: Number, name: str = "") -> Theta:
     """A value that is not estimated, where a number would be an initial estimate."""
-    return Theta(float(value), fixed=True)
+    return Theta(float(value), name=name, fixed=True)
 
 
 def expressed(value: Any) -> Expression:

@@ -8,6 +8,8 @@ from pkpd.dataset import Dataset, read_dataset
 from pkpd.errors import InputError
 from pkpd.fit.connection import connected
 from pkpd.fit.fit import fit
+from pkpd.fit.objective import Approximation
+from pkpd.fit.scalar import Scalar
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, Route, State
 from pkpd.population.expression import Covariate, Theta, fixed
 from pkpd.population.individual import LogNormal
@@ -107,10 +109,10 @@ def test_phenobarbital_by_the_engine_is_nonmems() -> None:
     assert found.se["cl"] == pytest.approx(0.000210036, rel=0.01)
 
 
-def small(tmp_path, covariate: str = "1") -> Dataset:  # type: ignore[no-untyped-def]
+def small(tmp_path) -> Dataset:  # type: ignore[no-untyped-def]
     lines = ["ID,TIME,AMT,DV,EVID,W"]
     for subject in (1, 2):
-        lines += [f"{subject},0,100,.,1,1", f"{subject},1,.,3,0,1", f"{subject},4,.,2,0,{covariate}"]
+        lines += [f"{subject},0,100,.,1,1", f"{subject},1,.,3,0,1", f"{subject},4,.,2,0,1"]
     path = tmp_path / "small.csv"
     path.write_text("\n".join(lines))
     return read_dataset(path, outputs=["conc"], covariates=["W"], units={"AMT": "mg", "conc": "mg/L"})
@@ -138,9 +140,62 @@ def test_what_does_not_fit_together_is_told(tmp_path) -> None:  # type: ignore[n
         connected(other, oral(), data)
 
 
-def test_an_integrated_parameter_that_changes_in_time_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    data = small(tmp_path, covariate="2")
+def changing_data(tmp_path, changes: int) -> Dataset:  # type: ignore[no-untyped-def]
+    """Three subjects whose covariate W goes up `changes` times."""
+    lines, rng = ["ID,TIME,AMT,DV,EVID,W"], np.random.default_rng(1)
+    for subject in (1, 2, 3):
+        lines.append(f"{subject},0,100,.,1,1")
+        lines += [f"{subject},{t},.,{rng.uniform(1, 3):.3f},0,{1 + 0.1 * min(t, changes)}" for t in range(1, 12)]
+    path = tmp_path / "changing.csv"
+    path.write_text("\n".join(lines))
+    return read_dataset(path, outputs=["conc"], covariates=["W"], units={"AMT": "mg", "conc": "mg/L"})
+
+
+def test_parameters_that_change_in_time_have_the_same_objective_by_every_way(tmp_path) -> None:  # type: ignore[no-untyped-def]
     changing = population(cl=LogNormal(3.0, cv=0.3) * Covariate("W"))
-    with pytest.raises(InputError, match="cl changes between records, and 'oral, integrated' is integrated"):
-        connected(changing, integrated(), data)
-    assert connected(changing, oral(), data).prepared.carry == "nocb"
+    x = changing.packing.start()
+    found = []
+    # Expanded in pieces of time; beyond the limit of pieces, differentiated backwards as it is.
+    for model, changes in ((oral(), 3), (integrated(), 3), (oral(), 11)):
+        ours = connected(changing, model, changing_data(tmp_path, changes))
+        assert ours.prepared.carry == "nocb"
+        found.append(Scalar(changing, Approximation("focei"), ours.problem).value(x))
+    (exact, slope, _), (stiff, stiff_slope, _), (many, many_slope, _) = found
+    assert stiff == pytest.approx(exact, abs=1e-5)
+    np.testing.assert_allclose(stiff_slope, slope, atol=1e-5 * np.abs(slope).max())
+    ours = connected(changing, oral(), changing_data(tmp_path, 11))
+    scalar = Scalar(changing, Approximation("focei"), ours.problem)
+    h = 1e-5
+    compared = [(scalar.value(x + step)[0] - scalar.value(x - step)[0]) / (2 * h) for step in h * np.eye(len(x))]
+    assert np.isfinite(many)
+    np.testing.assert_allclose(many_slope, compared, atol=1e-6 * np.abs(compared).max())
+    with pytest.raises(InputError, match="cl changes 11 times between the records of a subject, and 'oral, integ"):
+        connected(changing, integrated(), changing_data(tmp_path, 11))
+
+
+def test_a_subject_with_fewer_observations_is_predicted_as_alone(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    lines = [
+        "ID,TIME,AMT,DV,EVID",
+        "1,0,100,.,1",
+        "1,1,.,3,0",
+        "1,4,.,2,0",
+        "1,9,.,1,0",
+        "2,0,50,.,1",
+        "2,1,.,3,0",
+        "2,12,50,.,1",
+    ]
+    predicted = []
+    for k, part in enumerate((lines, [lines[0], *lines[5:]])):
+        path = tmp_path / f"part{k}.csv"
+        path.write_text("\n".join(part))
+        data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+        ours = connected(population(), integrated(), data)
+        numbers = {"ka": 1.0, "cl": 3.0, "v": 30.0}
+        subjects = len(data.subjects)
+        predicted.append(
+            ours.problem.predict({name: np.full(subjects, value) for name, value in numbers.items()})["conc"]
+        )
+    both, alone = predicted
+    np.testing.assert_allclose(both[0, 1], alone[0, 0], rtol=1e-6)
+    t = np.array([1.0, 4.0, 9.0])
+    np.testing.assert_allclose(both[:, 0], 100 / 30 / 0.9 * (np.exp(-0.1 * t) - np.exp(-t)), rtol=1e-6)
