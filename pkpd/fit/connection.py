@@ -42,7 +42,7 @@ def connected(
     """Join `model` and `dataset` by `population`, whose parameters are the model's and whose endpoints are outputs.
 
     carry: how covariates and occasions that change between records are carried. method, tolerances: see
-    `pkpd.engine.solve.plan`.
+    `pkpd.engine.plan.plan`.
 
     Raises `InputError` on a parameter that is missing or unknown, an endpoint that is no output, units that do not
     agree, records without meaning in this model.
@@ -71,9 +71,10 @@ def connected(
         changed=None if draft.pieces is None else _changed(np.asarray(draft.pieces.of_record)),
     )
     changing = [name for name in population.moving if start[name].ndim == 2]
-    if changing and ready.plan.way != "exact" and len(draft.pieces.first) > MOST_PIECES:
+    pieces = 1 if draft.pieces is None else len(draft.pieces.first)
+    if changing and ready.plan.way != "exact" and pieces > MOST_PIECES:
         raise InputError(
-            f"{', '.join(changing)} changes {len(draft.pieces.first) - 1} times between the records of a subject, and "
+            f"{', '.join(changing)} changes {pieces - 1} times between the records of a subject, and "
             f"'{model.name}' is integrated: more than {MOST_PIECES - 1} changes are not differentiated; make the "
             "covariate constant, or change it less often"
         )

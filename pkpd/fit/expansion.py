@@ -29,38 +29,40 @@ def expanded_about(problem: Problem, parameters: dict[str, Array], moving: tuple
     The other parameters must be constants. A parameter that changes between records counts once for each piece of time
     in which it does not; where there are more than `MOST_PIECES`, the problem is returned as it is.
     """
-    changing = any(parameters[name].ndim > 1 for name in moving)
-    if changing and len(problem.pieces.first) > MOST_PIECES:
+    pieces = problem.pieces
+    if pieces is not None and len(pieces.first) > MOST_PIECES and any(parameters[name].ndim > 1 for name in moving):
         return problem
     held = {name: jax.lax.stop_gradient(value) for name, value in parameters.items()}
-    centre = _packed(moving, held, problem.pieces)
+    centre = _packed(moving, held, pieces)
     shapes = tuple(parameters[name].ndim for name in moving)
 
     def predicted(at: Free) -> dict[str, Array]:
-        return dict(problem.predict(held | _unpacked(moving, shapes, at, problem.pieces)))
+        return dict(problem.predict(held | _unpacked(moving, shapes, at, pieces)))
 
     tensors = derivatives(predicted, centre, degree)
-    return replace(
-        problem, predict=jax.tree_util.Partial(partial(_polynomial, moving), problem.pieces, centre, tensors)
-    )
+    return replace(problem, predict=jax.tree_util.Partial(partial(_polynomial, moving), pieces, centre, tensors))
 
 
-def _packed(moving: tuple[str, ...], parameters: dict[str, Array], pieces: Pieces) -> Free:
+def _packed(moving: tuple[str, ...], parameters: dict[str, Array], pieces: Pieces | None) -> Free:
     rows = []
     for name in moving:
         value = parameters[name]
-        rows.append(value[None] if value.ndim == 1 else jnp.take_along_axis(value, pieces.first, axis=0))
+        rows.append(value[None] if pieces is None or value.ndim == 1 else _pick(value, pieces.first))
     return jnp.concatenate(rows)
 
 
-def _unpacked(moving: tuple[str, ...], shapes: tuple[int, ...], at: Free, pieces: Pieces) -> dict[str, Array]:
+def _pick(values: Array, place: Array) -> Array:
+    return jnp.take_along_axis(values, place, axis=0)
+
+
+def _unpacked(moving: tuple[str, ...], shapes: tuple[int, ...], at: Free, pieces: Pieces | None) -> dict[str, Array]:
     found, i = {}, 0
     for name, shape in zip(moving, shapes, strict=True):
-        if shape == 1:
+        if pieces is None or shape == 1:
             found[name], i = at[i], i + 1
         else:
             count = len(pieces.first)
-            found[name], i = jnp.take_along_axis(at[i : i + count], pieces.of_record, axis=0), i + count
+            found[name], i = _pick(at[i : i + count], pieces.of_record), i + count
     return found
 
 
@@ -82,7 +84,7 @@ def derivatives(function: Any, at: Free, order: int) -> tuple[dict[str, Array], 
 
 def _polynomial(
     moving: tuple[str, ...],
-    pieces: Pieces,
+    pieces: Pieces | None,
     centre: Free,
     tensors: tuple[dict[str, Array], ...],
     parameters: dict[str, Array],

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pkpd.errors import InputError
+from pkpd.fit.audit import Audit, audit
 from pkpd.fit.checkpoint import Checkpoint, fingerprint
 from pkpd.fit.covariance import Uncertainty, uncertainty
 from pkpd.fit.estimator import Estimator, Progress, Verdict, run
@@ -42,9 +43,9 @@ class Fit:
     """A finished fit.
 
     `ofv` follows `convention`, with `penalty` of the priors in it. `estimates`, `se`: what a person reads, on its
-    natural scale. `etas`: by effect, `[subject]` or `[record, subject]`. `subject_ofv`: without priors. `gradient`:
-    largest derivative in x at the end. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
-    ended within 0.1 of the best. `seconds`: by part.
+    natural scale. `etas`: by effect, `[subject]` or `[record, subject]`. `subject_ofv`: without priors. `audit`: None
+    where the objective is infinite. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that ended
+    within 0.1 of the best. `seconds`: by part.
     """
 
     method: Approximation
@@ -59,7 +60,7 @@ class Fit:
     subject_ofv: Float[np.ndarray, " subject"]
     eta_shrinkage: dict[str, float]
     epsilon_shrinkage: dict[str, float]
-    gradient: float
+    audit: Audit | None
     starts: tuple[Start, ...]
     agreeing: int
     reasons: tuple[str, ...]
@@ -108,7 +109,7 @@ def fit(
     converged = [one for one in ended if one.verdict.converged]
     best = min(converged or ended, key=lambda one: one.value)
     judged = tuple(_judged(one, best) for one in ended)
-    return _finished(scalar, table, best, judged, covariance, seconds)
+    return _finished(scalar, table, best, judged, covariance, seconds, seed)
 
 
 def refuse_impossible(population: Population, problem: Problem, table: Table) -> None:
@@ -168,6 +169,7 @@ def _finished(
     ended: tuple[Start, ...],
     covariance: str | None,
     seconds: dict[str, float],
+    seed: int,
 ) -> Fit:
     population, problem, x = scalar.population, scalar.problem, best.x
     found = scalar.evaluation(x)
@@ -176,12 +178,20 @@ def _finished(
     if best.failed:
         who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
         reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}")
-    step = None
-    if covariance is not None and np.isfinite(best.value):
+    step, audited = None, None
+    agreeing = sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended)
+    if len(ended) > 1 and 2 * agreeing < len(ended):
+        reasons.append(f"only {agreeing} of {len(ended)} starts end at this optimum")
+    if np.isfinite(best.value):
+        if covariance is not None:
+            clock = time.perf_counter()
+            step = uncertainty(scalar, x, covariance)
+            reasons += step.verdict
+            seconds = {**seconds, "covariance": time.perf_counter() - clock}
         clock = time.perf_counter()
-        step = uncertainty(scalar, x, covariance)
-        reasons += step.verdict
-        seconds = {**seconds, "covariance": time.perf_counter() - clock}
+        audited = audit(scalar, x, float(found.value.sum()), None if step is None else step.r, seed)
+        reasons += audited.reasons
+        seconds = {**seconds, "audit": time.perf_counter() - clock}
     read = np.asarray(natural(jnp.asarray(x), population)[0])
     return Fit(
         method=scalar.approximation,
@@ -196,9 +206,9 @@ def _finished(
         subject_ofv=np.asarray(found.value),
         eta_shrinkage=eta_shrinkage(population, x, z, problem),
         epsilon_shrinkage=epsilon_shrinkage(population, x, z, problem),
-        gradient=float(np.abs(scalar.value(x)[1]).max()),
+        audit=audited,
         starts=ended,
-        agreeing=sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended),
+        agreeing=agreeing,
         reasons=tuple(reasons),
         seconds=seconds,
     )

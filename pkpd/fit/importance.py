@@ -1,0 +1,82 @@
+"""-2 log L by importance sampling: exact but for noise, and it says how much noise.
+
+    L_i = E_q [p(y_i | z) p(z) / q(z)],    q a t distribution at the mode, as wide as the curvature there says
+
+Heavy tails keep the weights bounded where the posterior is wider than its curvature. Kuhn and Lavielle 2005,
+doi:10.1016/j.csda.2004.07.002.
+"""
+
+from functools import partial
+from math import lgamma, log, pi
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pkpd.fit import dense
+from pkpd.fit.individual import Individual
+from pkpd.fit.mode import modes
+from pkpd.fit.problem import Problem
+from pkpd.fit.scalar import Vector
+from pkpd.population.population import Population
+from pkpd.population.randomness import standard_normal
+
+FREEDOM = 5
+"""Degrees of freedom of the proposal."""
+
+
+class Sampled(NamedTuple):
+    """`value`: -2 log L, in the convention of the objective, without priors; `error`: its Monte Carlo standard error.
+    `effective`: the smallest effective number of draws that a subject has."""
+
+    value: float
+    error: float
+    effective: float
+
+
+def importance(population: Population, x: Vector, problem: Problem, draws: int = 300, seed: int = 0) -> Sampled:
+    """Importance sampling at the parameters x, with `draws` for each subject; the same numbers for the same seed."""
+    individual = Individual(population, interaction=True)
+    effects, subjects = individual.effects(problem), problem.subjects
+    if effects == 0:
+        raise ValueError("nobody differs from anybody: there is no integral to sample")
+    normal = _normal(seed, "z", effects * draws * subjects)
+    squares = _normal(seed, "scale", FREEDOM * draws * subjects) ** 2
+    chi2 = squares.reshape(FREEDOM, draws, subjects).sum(axis=0)
+    t = normal.reshape(effects, draws, subjects) / np.sqrt(chi2 / FREEDOM)[None]
+    logs = np.asarray(_log_weights(jnp.asarray(x), jnp.asarray(np.moveaxis(t, 1, 0)), population, problem))
+    largest = logs.max(axis=0)
+    weights = np.exp(logs - largest)
+    mean = weights.mean(axis=0)
+    value = -2.0 * (np.log(mean) + largest) - np.asarray(problem.constant)
+    relative = weights.var(axis=0, ddof=1) / (draws * mean**2)
+    effective = weights.sum(axis=0) ** 2 / (weights**2).sum(axis=0)
+    return Sampled(float(value.sum()), float(2.0 * np.sqrt(relative.sum())), float(effective.min()))
+
+
+def _normal(seed: int, name: str, count: int) -> Float[np.ndarray, " count"]:
+    """Without the bounds that virtual patients have: the density of the draws must be the one that is divided by."""
+    return np.asarray(standard_normal(seed, "importance", name, count, -np.inf, np.inf))
+
+
+@partial(jax.jit, static_argnames=("population",))
+def _log_weights(
+    x: Float[Array, " parameter"], t: Float[Array, "draw effect subject"], population: Population, problem: Problem
+) -> Float[Array, "draw subject"]:
+    individual = Individual(population, interaction=True)
+    values = population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects)))
+    z = modes(individual, values, None, problem).z
+    near = individual.near(values, z, problem, 1)
+    w = dense.whitener(individual.expanded(values, z, None, near)[2])
+    n = t.shape[1]
+    constant = lgamma((FREEDOM + n) / 2) - lgamma(FREEDOM / 2) - n / 2 * log(FREEDOM * pi)
+
+    def log_weight(u: Float[Array, "effect subject"]) -> Float[Array, " subject"]:
+        moved = z + dense.applied(dense.transposed(w), u)
+        joint = -individual.loss(values, moved, None, problem) - n / 2 * log(2 * pi)
+        proposal = constant - (FREEDOM + n) / 2 * jnp.log1p((u**2).sum(axis=0) / FREEDOM)
+        return joint - proposal - 0.5 * dense.log_determinant(w)
+
+    return jax.lax.map(log_weight, t)
