@@ -1,6 +1,6 @@
 """Run the workloads beside their peers, print the table, write `results.json`.
 
-    python benchmarks/run.py [--repeats 9] [--only W1 W3]
+    python benchmarks/run.py [--repeats 9] [--only W1 W3 cold_start]
 
 Each workload runs in a process of its own, the peer's right before it. Speed is read as a ratio measured here and now:
 absolute seconds belong to the machine.
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import cold_start
 import workload
 import workloads
 from rich.console import Console
@@ -25,6 +26,7 @@ from rich.table import Table
 
 PEER_TOLERANCE = 1e-8
 RESULTS = Path(__file__).parent / "results.json"
+COLD_START = "cold_start"
 PACKAGES = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner", "scikit-sundae")
 
 
@@ -82,7 +84,8 @@ def one(name: str, repeats: int) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="the workloads beside their peers")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of pkpd; the median counts")
-    parser.add_argument("--only", nargs="+", choices=list(workloads.WORKLOADS), default=list(workloads.WORKLOADS))
+    every = [*workloads.WORKLOADS, COLD_START]
+    parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
@@ -90,7 +93,7 @@ def main() -> int:
         return 0
 
     rows = []
-    for name in options.only:
+    for name in (name for name in options.only if name != COLD_START):
         again = [sys.executable, __file__, "--here", "--only", name, "--repeats", str(options.repeats)]
         done = subprocess.run(again, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -98,13 +101,16 @@ def main() -> int:
             return 1
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{name} done", file=sys.stderr)
-    kept = json.loads(RESULTS.read_text())["workloads"] if RESULTS.exists() else []
-    named = {row["workload"]: row for row in [*kept, *rows]}
-    results = {
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    named = {row["workload"]: row for row in [*kept.get("workloads", []), *rows]}
+    first_calls = cold_start.measured() if COLD_START in options.only else kept.get(COLD_START)
+    results: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
         "versions": {name: version(name) for name in PACKAGES},
         "workloads": [named[name] for name in sorted(named)],
     }
+    if first_calls:
+        results[COLD_START] = first_calls
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
     table = Table("workload", "seconds", "max rel. error", "against", title="pkpd, default tolerances")
@@ -112,6 +118,13 @@ def main() -> int:
         error = f"{row['max_rel_error']:.1e}" if "max_rel_error" in row else ""
         table.add_row(row["workload"], f"{row['seconds']:.3f}", error, _against(row))
     Console().print(table)
+    if first_calls is not None and COLD_START in options.only:
+        Console().print(
+            f"cold start: first profile {first_calls['first_simulate_seconds']:.1f} s, quick start "
+            f"{first_calls['quick_start_seconds']:.1f} s, with a full cache "
+            f"{first_calls['quick_start_again_seconds']:.1f} s; compiled by the second call: "
+            f"{first_calls['second_simulate_compilations']:.0f}"
+        )
     return 0
 
 

@@ -10,12 +10,19 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.lockstep import Outcome, Steps
+from pkpd.engine.plan import Plan
 from pkpd.engine.rows import Profile
-from pkpd.engine.solve import Plan, Solution, solve
+from pkpd.engine.solve import Solution, solve
 from pkpd.events.course import Course
 
 CHUNK = 256
-"""Subjects solved together: their tables fit a core's cache. More would wait for memory, fewer for the loop."""
+"""Subjects solved together on a CPU: their tables fit a core's cache. More wait for memory, fewer for the loop."""
+
+CHUNK_OF_ACCELERATORS = 16384
+"""The same on anything else, where a step waits for the launch of its kernels and width is nearly free.
+
+A guess from the number of threads such a device runs at once; not measured.
+"""
 
 _ROUNDING = 4.0 * np.finfo(float).eps
 """Times are known to this part of the last one, and so are the segment lengths that are their differences."""
@@ -87,6 +94,17 @@ def evenly_spaced(times: Float[np.ndarray, " time"]) -> bool:
     return bool((np.abs(times - grid) <= _ROUNDING * np.abs(times).max()).all())
 
 
+def chunk_of(subjects: int, platform: str, devices: int) -> int:
+    """Subjects in a chunk on a platform, as JAX calls it ("cpu", "gpu", ..): a bucket that holds all, up to a limit.
+
+    A CPU's chunks are the same for any number of devices, so that this number changes no result. An accelerator's are
+    no larger than its share of the subjects, so that all of them have work.
+    """
+    if platform == "cpu":
+        return min(CHUNK, bucket(subjects, smallest=4))
+    return min(CHUNK_OF_ACCELERATORS, bucket(-(-subjects // devices), smallest=4))
+
+
 def bucket(count: int, smallest: int) -> int:
     """The first of smallest, 4 smallest, 16 smallest .. that holds `count`: few shapes, so few compilations."""
     size = smallest
@@ -96,8 +114,8 @@ def bucket(count: int, smallest: int) -> int:
 
 
 def bucket_of_kinds(count: int) -> int:
-    """The first of 4, 6, 8, 12, 16, 24 .. that holds `count`: finer, because each kind costs a table."""
-    size = 4
+    """The first of 6, 8, 12, 16, 24 .. that holds `count`: finer, because each kind costs a table."""
+    size = 6
     while size < count:
         size += size // 2 if size & (size - 1) == 0 else size // 3
     return size

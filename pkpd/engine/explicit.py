@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from pkpd.engine.lockstep import Column, Columns, Increments, Method, weigh
+from pkpd.engine.method import Column, Columns, Increments, Method, weigh
 from pkpd.errors import InputError
 
 EXPLICIT = ("tsit5", "dopri5")

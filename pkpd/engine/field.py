@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pkpd.engine.lockstep import Column, Columns, Field
+from pkpd.engine.method import Column, Columns, Field
 from pkpd.engine.system import linear_system
 from pkpd.errors import InputError
 from pkpd.models.model import LinearBlock, Model
@@ -54,6 +54,20 @@ def read_compartments(
     return found
 
 
+def with_derived(
+    model: Model, known: Mapping[str, Float[Array, "..."]], names: tuple[str, ...], p: SimpleNamespace
+) -> dict[str, Float[Array, "..."]]:
+    """The outputs `names`, those derived being computed from the others, which are `known`."""
+    derived = {one.name: one for one in model.derived}
+
+    def value(name: str) -> Float[Array, "..."]:
+        if name not in derived:
+            return known[name]
+        return derived[name].value(SimpleNamespace(**{own: value(own) for own in derived[name].inputs}), p)
+
+    return {name: value(name) for name in names}
+
+
 def whole(model: Model, integrals: tuple[str, ...], parameters: Parameters) -> Field:
     """d/dt of amounts, responses and running integrals together: A x + flows, f(y, u), and the readouts themselves."""
     block = model.linear or NO_COMPARTMENTS
@@ -87,11 +101,12 @@ def _responses(
     model: Model, y: Columns, u: Mapping[str, Column], p: SimpleNamespace
 ) -> tuple[Columns, list[tuple[str, Float[Array, " batch"]]]]:
     names = response_names(model)
-    states = SimpleNamespace(**dict(zip(names, y, strict=True)))
+    held = dict(zip(names, y, strict=True))
+    states, known = SimpleNamespace(**held), held | dict(u)
     found: dict[str, Array] = {}
     flows: list[tuple[str, Array]] = []
     for response in model.responses:
-        given = SimpleNamespace(**{name: u[name] if name in u else getattr(states, name) for name in response.inputs})
+        given = SimpleNamespace(**with_derived(model, known, response.inputs, p))
         found |= response.derivative(states, given, p)
         if response.flows is not None:
             flows += response.flows(states, given, p).items()

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pkpd.engine.batches import CHUNK, bucket, bucket_of_kinds, kinds, padded, padded_rows, padded_subjects
+from pkpd.engine.batches import bucket, bucket_of_kinds, chunk_of, kinds, padded, padded_rows, padded_subjects
 from pkpd.engine.lockstep import Outcome, Steps
+from pkpd.engine.plan import Plan, plan
 from pkpd.engine.replay import ROOM, noted_steps
 from pkpd.engine.rows import Profile
 from pkpd.engine.simulate import check
-from pkpd.engine.solve import Plan, plan, solve
+from pkpd.engine.solve import solve
 from pkpd.engine.tolerances import Tolerances
 from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of, infused_by
@@ -51,7 +52,7 @@ def value_and_gradient(
     durations, kind = kinds(line)
     durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     subjects = line.start.shape[1]
-    chunk = min(CHUNK, bucket(subjects, smallest=4))
+    chunk = chunk_of(subjects, jax.default_backend(), jax.device_count())
     chunks = []
     for number, first in enumerate(range(0, subjects, chunk)):
         part = slice(first, first + chunk)

@@ -6,86 +6,26 @@ segment ends exactly at its boundary. With a drive tabulated for steps 2^-m the 
 takes any step.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from pkpd.engine.dyadic import LEVELS, DyadicDrive, advance, at_level, drives
+from pkpd.engine.dyadic import DyadicDrive, advance, at_level, drives
+from pkpd.engine.method import Column, Columns, Field, Method, weigh
 from pkpd.engine.rows import Profile, Rows, written
+from pkpd.engine.step_size import DYADIC, FIRST_STEP, FREE, first_size, growth, next_dyadic, next_free, scaled_error
 from pkpd.engine.tolerances import Tolerances
-
-Column = Float[Array, " batch"]
-Columns = tuple[Column, ...]
-
-Field = Callable[[Columns, dict[str, Column]], Columns]
-"""dy/dt from the states and the readouts that drive them."""
-
-_DYADIC = 1 << LEVELS
-_FREE = 1 << 40
-"""Parts of a segment that places and sizes of steps count in."""
-
-_SAFETY = 0.9
-_FIRST_STEP = 1.0
-"""Step [h] tried first in the first segment; later segments begin with the one that worked before."""
-
-
-class Increments(NamedTuple):
-    """One step: y1 = y + sum of b_i K_i, error estimate sum of e_i K_i, inside it y + sum of K_i dense_i(s).
-
-    slope: the derivative at the end, where the method has it.
-    """
-
-    stages: list[Columns]
-    slope: Columns
-
-
-class Method(ABC):
-    """A one-step method in increments K_i: explicit Runge-Kutta or Rosenbrock.
-
-    `dense[i, d]` is the coefficient of s^(d + 1) in the weight of K_i at the part s of the step. `fractions`: where in
-    a step, beyond its start, the method looks at the drive, the last being 1.
-    """
-
-    name: str
-    order: int
-    b: Float[np.ndarray, " stages"]
-    e: Float[np.ndarray, " stages"]
-    dense: Float[np.ndarray, "stages degree"]
-
-    @property
-    @abstractmethod
-    def fractions(self) -> tuple[float, ...]: ...
-
-    @abstractmethod
-    def begin(self, slope_at: Callable[[Columns], Columns], y: Columns) -> Columns:
-        """What a step needs to know of its start."""
-
-    @abstractmethod
-    def increments(
-        self,
-        slope_at: Callable[[Columns, dict[str, Column]], Columns],
-        y: Columns,
-        slope: Columns,
-        h: Column,
-        u: list[dict[str, Column]],
-        apart: Bool[Array, ""],
-    ) -> Increments:
-        """One step of length `h` [h] from `y`, which has the derivative `slope`; `u` are the drives at `fractions`.
-
-        apart: true, but not known to be so when compiling.
-        """
 
 
 class Segments(NamedTuple):
     """What the loop walks through. Segment s lasts `durations[kind[s]]` [h].
 
     linear: the linear states right after its start. At its start the integrated states return to their initial values
-    where `clears`, then `jump` is added; while it lasts, states `fed` receive `rate`. parameters: those that change.
+    where `clears`, then `jump` is added; while it lasts, states `fed` receive `rate`. States beyond the rows of `jump`
+    are running integrals, to which nothing happens there. parameters: those that change.
     """
 
     durations: Float[Array, "kind batch"]
@@ -93,7 +33,7 @@ class Segments(NamedTuple):
     start: Float[Array, "segment batch"]
     linear: Float[Array, "segment linear batch"]
     clears: Bool[Array, "segment batch"]
-    jump: Float[Array, "segment state batch"]
+    jump: Float[Array, "segment entered batch"]
     rate: Float[Array, "segment fed batch"]
     parameters: dict[str, Float[Array, "segment batch"]]
 
@@ -154,7 +94,7 @@ def integrate(
     read(x, p) gives the readouts of the linear states x, of which there are none without a `drive`. scale: the size of
     each state that `atol` is a part of. room: how many accepted steps are noted; if any, every segment has one.
     """
-    whole = _DYADIC if drive is not None else _FREE
+    whole = DYADIC if drive is not None else FREE
     kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), initial[0].shape[0]))
     looked_at = rows.looked_at(segments.kind.shape[0])
 
@@ -172,13 +112,11 @@ def integrate(
             return tuple(k + feeding[v] if v in feeding else k for v, k in enumerate(slopes))
 
         x = tuple(linear[i] for i in range(linear.shape[0]))
-        y = tuple(
-            jnp.where(clears, start, now) + jump[v] for v, (start, now) in enumerate(zip(initial, walk.y, strict=True))
-        )
+        y = at_start(walk.y, initial, clears, jump)
         wanted = walk.first_step / jnp.maximum(longest, 1e-300)
         walk = walk._replace(
             place=jnp.where((longest > 0) | rows_here | (room > 0), 0, whole),
-            size=_first_size(wanted, drive is not None),
+            size=first_size(wanted, drive is not None),
             x=x,
             y=y,
             slope=method.begin(lambda y: slope_at(y, read(x, p)), y),
@@ -200,7 +138,7 @@ def integrate(
                 x = advance(drive, moves, walk.x)
             stages, slope = method.increments(slope_at, walk.y, walk.slope, h, u, walk.size > 0)
             y = tuple(y0 + weigh(method.b, [k[v] for k in stages]) for v, y0 in enumerate(walk.y))
-            error = _error(method, tolerances, scale, walk.y, y, stages)
+            error = scaled_error(method, tolerances, scale, walk.y, y, stages)
             error = jnp.where(walk.failed_at == jnp.inf, error, 0.0)
             worst = jnp.max(error)
             worst = jnp.where(jnp.isfinite(worst), worst, jnp.inf)
@@ -223,12 +161,12 @@ def integrate(
                 return tuple(jnp.where(accept, a, b) for a, b in zip(new, old, strict=True))
 
             place = jnp.where(accept, walk.place + walk.size, walk.place)
-            change = _change(method, worst)
+            change = growth(method, worst)
             return _Walk(
                 place=place,
-                size=_next_dyadic(change, accept, walk.size, place)
+                size=next_dyadic(change, accept, walk.size, place)
                 if drive is not None
-                else _next_free(change, accept, walk.size, place),
+                else next_free(change, accept, walk.size, place),
                 x=kept_or(x, walk.x),
                 y=kept_or(y, walk.y),
                 slope=kept_or(slope, walk.slope),
@@ -258,7 +196,7 @@ def integrate(
         failed_at=jnp.full_like(initial[0], jnp.inf),
         accepted=zero,
         rejected=zero,
-        first_step=jnp.asarray(_FIRST_STEP),
+        first_step=jnp.asarray(FIRST_STEP),
         steps=Steps(jnp.zeros(room, dtype=int), jnp.zeros(room), jnp.zeros(room)),
     )
     numbers = jnp.arange(segments.kind.shape[0])
@@ -271,58 +209,11 @@ def integrate(
     return Outcome(values, walk.failed_at, walk.accepted, walk.rejected, walk.steps)
 
 
-def weigh(weights: Float[np.ndarray, " stages"], stages: list[Column]) -> Column:
-    """Sum of weight x stage, zeros left out."""
-    terms = [float(w) * k for w, k in zip(weights, stages, strict=True) if w != 0.0]
-    return sum(terms[1:], terms[0])
-
-
-def _error(
-    method: Method,
-    tolerances: Tolerances,
-    scale: Columns,
-    before: Columns,
-    after: Columns,
-    stages: list[Columns],
-) -> Column:
-    total = jnp.zeros_like(before[0])
-    for v, (y0, y1) in enumerate(zip(before, after, strict=True)):
-        allowed = tolerances.atol * scale[v] + tolerances.rtol * jnp.maximum(jnp.abs(y0), jnp.abs(y1))
-        total = total + (weigh(method.e, [k[v] for k in stages]) / allowed) ** 2
-    return jnp.sqrt(total / len(before))
-
-
-def _change(method: Method, worst: Float[Array, ""]) -> Float[Array, ""]:
-    """By what the next step may be larger, from the error of this one."""
-    return jnp.clip(_SAFETY * jnp.maximum(worst, 1e-10) ** (-1.0 / method.order), 2.0**-5, 2.0**3)
-
-
-def _first_size(wanted: Float[Array, ""], dyadic: bool) -> Int[Array, ""]:
-    if dyadic:
-        halvings = jnp.clip(jnp.ceil(-jnp.log2(wanted)), 0, LEVELS).astype(int)
-        return jnp.left_shift(1, LEVELS - halvings)
-    return jnp.clip(wanted * _FREE, 1, _FREE).astype(int)
-
-
-def _next_dyadic(
-    change: Float[Array, ""], accept: Bool[Array, ""], size: Int[Array, ""], place: Int[Array, ""]
-) -> Int[Array, ""]:
-    """Double or halve as often as the error allows, but only to a step that `place` is a multiple of."""
-    level = lax.population_count(size - 1)
-    doublings = jnp.floor(jnp.log2(change)).astype(int)
-    by = jnp.where(accept, jnp.maximum(doublings, 0), jnp.minimum(doublings, -1))
-    aligned = jnp.where(place == 0, LEVELS, lax.population_count((place & -place) - 1))
-    return jnp.left_shift(1, jnp.clip(level + by, 0, aligned))
-
-
-def _next_free(
-    change: Float[Array, ""], accept: Bool[Array, ""], size: Int[Array, ""], place: Int[Array, ""]
-) -> Int[Array, ""]:
-    """Any size; where little would be left over, two equal steps instead of a long and a tiny one."""
-    by = jnp.where(accept, change, jnp.minimum(change, 0.9))
-    wanted = jnp.clip(size.astype(float) * by, 1.0, _FREE).astype(int)
-    left = jnp.maximum(_FREE - place, 1)
-    return jnp.where(wanted >= left, left, jnp.where(2 * wanted > left, (left + 1) // 2, wanted))
+def at_start(
+    y: Columns, initial: Columns, clears: Bool[Array, " batch"], jump: Float[Array, "entered batch"]
+) -> Columns:
+    """The states after what happens at the start of a segment; integrals of outputs run on through a reset."""
+    return tuple(jnp.where(clears, initial[v], now) + jump[v] if v < jump.shape[0] else now for v, now in enumerate(y))
 
 
 def _noted(

@@ -73,7 +73,9 @@ def _solved(
     prepared: Prepared, parameters: Mapping[str, Any], changes: Mapping[str, Any], steps: Steps | None
 ) -> Solution:
     plan, records = prepared.plan, prepared.records
-    values, changes = ({name: jnp.asarray(value, float) for name, value in given.items()} for given in (parameters, changes))
+    values, changes = (
+        {name: jnp.asarray(value, float) for name, value in given.items()} for given in (parameters, changes)
+    )
     quantities = quantities_of(plan.model, records, values, changes, jnp)
     steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
     states = len(plan.model.states)

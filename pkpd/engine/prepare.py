@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pkpd.engine.solve import Plan, plan
+from pkpd.engine.plan import Plan, plan
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
 from pkpd.events.course import Quantities
@@ -55,7 +55,7 @@ def prepare(
 
     parameters: `[subject]`, or `[record, subject]` where one changes, which needs `carry`. Their values decide
     whether an infusion given by a modelled length is one, and how many doses of a steady-state past still run.
-    method, tolerances: see `pkpd.engine.solve.plan`. read: which records of each subject are predicted, in order.
+    method, tolerances: see `pkpd.engine.plan.plan`. read: which records of each subject are predicted, in order.
     changed: records whose parameters may differ from those of the record before; every one if None.
 
     Raises `InputError` for records without meaning, unknown or missing parameters, a change without `carry`, and

@@ -10,9 +10,10 @@ from jaxtyping import Array, Float, Int
 
 from pkpd.engine.field import NO_COMPARTMENTS, initial_responses
 from pkpd.engine.periodic import fixed_point
+from pkpd.engine.plan import Plan
 from pkpd.engine.prepare import Prepared
 from pkpd.engine.rows import Rows
-from pkpd.engine.solve import Plan, solve
+from pkpd.engine.solve import solve
 from pkpd.engine.steady import Repeated, spans, steady_states
 from pkpd.engine.system import linear_system
 from pkpd.engine.tolerances import Tolerances
@@ -55,9 +56,10 @@ def steady_jumps(prepared: Prepared, values: Mapping[str, Array], q: Quantities)
         constant=jnp.where(endless, pick(q.constant), 0.0),
     )
     found = []
-    if plan.way != "whole":
+    if plan.way != "whole" and block.states:
         system = linear_system(block, parameters)
-        found += steady_states(system.matrix, system.size, dose, prepared.repeated)
+        into = tuple(i for i in prepared.repeated if i < system.size)
+        found += steady_states(system.matrix, system.size, dose, into)
     if plan.way != "exact":
         flat = jax.tree.map(jnp.ravel, (parameters, dose))
         states = _fixed(plan, prepared.repeated, flat[0], flat[1], [jnp.ravel(x) for x in found])
@@ -105,8 +107,8 @@ def _fixed(
         found = solve(inner, parameters, parameters, from_there, durations, jnp.arange(4), rows)
         return found.integrated[0] - rest
 
-    responses = jnp.stack(initial_responses(plan.model, parameters))
-    rest = jnp.concatenate([jnp.zeros((states - first - responses.shape[0], batch)), responses])
+    responses = initial_responses(plan.model, parameters)
+    rest = jnp.stack([*[jnp.zeros(batch)] * (states - first - len(responses)), *responses])
     given = jnp.maximum(jnp.abs(dose.given), dose.constant * dose.interval)
     compartments = len((plan.model.linear or NO_COMPARTMENTS).states)
     routed = {route.into for route in plan.model.routes}

@@ -14,7 +14,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from pkpd.engine.dyadic import LEVELS, DyadicDrive, advance, drives
-from pkpd.engine.lockstep import Column, Columns, Field, Method, Outcome, Segments, Steps, weigh
+from pkpd.engine.lockstep import Outcome, Segments, Steps, at_start
+from pkpd.engine.method import Column, Columns, Field, Method, weigh
 from pkpd.engine.rows import Rows, dense_value
 from pkpd.errors import InputError
 
@@ -91,9 +92,7 @@ def replayed(
         def slope_at(y: Columns, u: dict[str, Column]) -> Columns:
             return tuple(k + feeding[v] if v in feeding else k for v, k in enumerate(own(y, u)))
 
-        entered = tuple(
-            jnp.where(clears, start, now) + jump[v] for v, (start, now) in enumerate(zip(initial, y, strict=True))
-        )
+        entered = at_start(y, initial, clears, jump)
         y = tuple(jnp.where(begin, new, old) for new, old in zip(entered, y, strict=True))
         x = tuple(jnp.where(begin, linear[i], old) for i, old in enumerate(x))
         h = duration * size

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float
 
 from pkpd.engine.elimination import Factors, elimination_order, factorise, solve
 from pkpd.engine.jacobian import jacobian, structure
-from pkpd.engine.lockstep import Column, Columns, Increments, Method, weigh
+from pkpd.engine.method import Column, Columns, Increments, Method, weigh
 
 _GAMMA = 0.21193756319429014
 _A = (
@@ -67,7 +67,7 @@ _NO_STEP = 1e-15
 
 @dataclass(frozen=True)
 class Rosenbrock(Method):
-    """The method's numbers as the loop wants them: increments U_i, see `pkpd.engine.lockstep.Method`."""
+    """The method's numbers as the loop wants them: increments U_i, see `pkpd.engine.method.Method`."""
 
     name: str
     order: int

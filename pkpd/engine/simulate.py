@@ -1,26 +1,25 @@
 """Profiles of a model for a batch of subjects under doses that are written out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pkpd.engine.batches import (
-    CHUNK,
     bucket,
     bucket_of_kinds,
+    chunk_of,
     evenly_spaced,
     kinds,
     padded,
     padded_rows,
-    padded_subjects,
     solve_chunks,
 )
 from pkpd.engine.devices import subject_mesh
-from pkpd.engine.solve import Plan, Solution, plan
+from pkpd.engine.plan import Plan, plan
+from pkpd.engine.solve import Solution
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
@@ -62,7 +61,7 @@ def simulate(
     Arguments: `parameters`, one value per subject each; `doses`, see `pkpd.events`; `outputs`, all by default;
     `integrals`, linear outputs whose integral from the start is added as `<name>_auc`; `progress`, called with
     the number of subjects done. Outputs of compartments come from the exact propagator unless a response acts back
-    on these; what is integrated is integrated by `method` (see `pkpd.engine.solve.plan`) at `tolerances`. At the
+    on these; what is integrated is integrated by `method` (see `pkpd.engine.plan.plan`) at `tolerances`. At the
     moment of a dose a value is the one just before it.
 
     Raises `InputError` for unknown or missing parameters and outputs, values outside their bounds, times that do
@@ -80,16 +79,51 @@ def simulate(
     even = evenly_spaced(times)
     subjects = line.start.shape[1]
     mesh = subject_mesh()
-    chunk = min(CHUNK, bucket(subjects, smallest=4))
+    chunk = chunk_of(subjects, jax.default_backend(), mesh.size)
     together = chunk * mesh.size
-    pending = []
-    for first in range(0, subjects, together):
-        part = slice(first, first + together)
-        columns = {name: np.asarray(value, dtype=float)[part] for name, value in parameters.items()}
-        own = jax.tree.map(lambda field, part=part: field[..., part], line)
-        arrays = jax.tree.map(partial(padded_subjects, count=together), (columns, own, durations[:, part]))
-        pending.append(solve_chunks(chosen, mesh, even, *arrays, kind, times))
-    return _collect(chosen, wanted, times, subjects, together, pending, progress)
+
+    def solved(members: Int[np.ndarray, " _"]) -> Solution:
+        """The subjects in these places, together."""
+        columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+        arrays = jax.tree.map(lambda field: np.take(field, members, axis=-1), (columns, line, durations))
+        return solve_chunks(chosen, mesh, even, *arrays, kind, times)
+
+    # The last subject stands in for those that are missing from the last round.
+    rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]
+    pending = [solved(members) for members in rounds]  # all at work before the first is waited for
+    sound = (_without_failed(solved, members, found, chunk) for members, found in zip(rounds, pending, strict=True))
+    return _collect(chosen, wanted, times, subjects, together, sound, progress)
+
+
+def _without_failed(
+    solved: Callable[[np.ndarray], Solution], members: Int[np.ndarray, " _"], found: Solution, chunk: int
+) -> Solution:
+    """Where some failed, the sound ones once more, with one of them in the place of each that did not.
+
+    Subjects of a chunk share their steps, also the small ones on the way to a failure; so the others get the numbers
+    they would have had without it.
+    """
+    first = found.outcome
+    if first is None:
+        return found
+    failed_at = np.asarray(first.failed_at)
+    failed = np.isfinite(failed_at)
+    if not failed.any() or failed.all():
+        return found
+    places = np.arange(len(members))
+    for start in range(0, len(members), chunk):
+        here = places[start : start + chunk]  # a view: `places` changes with it
+        mates = here[~failed[here]]
+        if mates.size:
+            here[failed[here]] = mates[0]
+    again = solved(members[places])
+    second = first if again.outcome is None else again.outcome
+    outcome = second._replace(
+        failed_at=np.where(failed, failed_at, second.failed_at),
+        accepted=first.accepted + second.accepted,
+        rejected=first.rejected + second.rejected,
+    )
+    return again._replace(values=np.where(failed, np.nan, again.values), outcome=outcome)
 
 
 def _collect(
@@ -98,7 +132,7 @@ def _collect(
     times: np.ndarray,
     subjects: int,
     together: int,
-    pending: list[Solution],
+    pending: Iterable[Solution],
     progress: Callable[[int], object] | None,
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))

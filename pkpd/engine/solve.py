@@ -4,66 +4,32 @@ Pure JAX; `simulate` and `predict` both end here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.dyadic import DyadicDrive, dyadic_drive
 from pkpd.engine.exact import exact_outputs, exact_outputs_on_grid, segment_states
-from pkpd.engine.explicit import EXPLICIT, explicit_method
 from pkpd.engine.field import (
     NO_COMPARTMENTS,
     driven,
     initial_responses,
     read_compartments,
-    response_names,
     whole,
+    with_derived,
 )
-from pkpd.engine.lockstep import Column, Columns, Field, Method, Outcome, Segments, Steps, integrate
+from pkpd.engine.lockstep import Outcome, Segments, Steps, integrate
+from pkpd.engine.method import Column, Columns, Field
+from pkpd.engine.plan import Plan, method_of
+from pkpd.engine.precision import check_double_precision
 from pkpd.engine.replay import replayed
-from pkpd.engine.rosenbrock import rodas5p
 from pkpd.engine.rows import Profile, Rows
-from pkpd.engine.system import LinearSystem, integral_name, linear_system
-from pkpd.engine.tolerances import Tolerances, default_tolerances
-from pkpd.errors import InputError
+from pkpd.engine.system import LinearSystem, linear_system
 from pkpd.events.course import Course
-from pkpd.models.model import Model
-
-STIFF = ("rodas5p",)
-METHODS = ("auto", *EXPLICIT, *STIFF)
 
 Parameters = dict[str, Float[Array, "..."]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a compiled solve depends on besides the shapes of its arrays; made by `plan`.
-
-    way: "exact" (compartments only), "driven" (responses integrated, compartments exact) or "whole" (one system).
-    readouts: outputs of compartments that are wanted; integrals: those wanted over time. infused: states that
-    infusions enter.
-    """
-
-    model: Model
-    way: Literal["exact", "driven", "whole"]
-    readouts: tuple[str, ...]
-    integrals: tuple[str, ...]
-    infused: tuple[int, ...]
-    method: str
-    tolerances: Tolerances
-    room: int = 0
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Outputs of a solve, in the order of its columns."""
-        exact = self.readouts + tuple(integral_name(name) for name in self.integrals)
-        return exact + (response_names(self.model) if self.way != "exact" else ())
-
-    @property
-    def solver(self) -> str:
-        return {"exact": "exact", "driven": f"exact + {self.method}", "whole": self.method}[self.way]
 
 
 class Solution(NamedTuple):
@@ -72,48 +38,6 @@ class Solution(NamedTuple):
     values: Float[Array, "time output batch"]
     integrated: Float[Array, "time state batch"]
     outcome: Outcome | None
-
-
-def plan(
-    model: Model,
-    wanted: tuple[str, ...],
-    integrals: tuple[str, ...],
-    infused: tuple[int, ...],
-    method: str,
-    tolerances: Tolerances | None,
-    room: int = 0,
-) -> Plan:
-    """How to solve `model` for the outputs `wanted`.
-
-    method: an explicit method integrates responses beside exact compartments, and the whole where a response acts
-    back on these; "rodas5p", for stiff systems, always integrates the whole; "auto" takes tsit5 where compartments
-    are exact, and rodas5p where they are not or something beside them is dosed, because receptors and clearance are
-    what makes such models stiff. tolerances: None for the method's own.
-    Raises `InputError` for an unknown output or method.
-    """
-    for name in (*wanted, *integrals):
-        if name not in model.outputs:
-            raise InputError(f"model '{model.name}' has no output '{name}'; it has {', '.join(model.outputs)}")
-    for name in integrals:
-        if name not in model.outputs_of_linear:
-            raise InputError(
-                f"no integral of '{name}': only outputs of compartments have one, here "
-                f"{', '.join(model.outputs_of_linear) or 'none'}"
-            )
-    if method not in METHODS:
-        raise InputError(f"no method '{method}'; there are {', '.join(METHODS)}")
-    responses = any(name in response_names(model) for name in wanted)
-    way = "whole" if model.feeds_back or (method in STIFF and responses) else "driven" if responses else "exact"
-    if method == "auto":
-        responses_dosed = any(route.into in response_names(model) for route in model.routes)
-        method = "rodas5p" if way == "whole" or (responses and (responses_dosed or model.linear is None)) else "tsit5"
-        way = "whole" if method in STIFF else way
-    readouts = tuple(name for name in wanted if name in model.outputs_of_linear)
-    return Plan(model, way, readouts, integrals, infused, method, tolerances or default_tolerances(method), room)
-
-
-def method_of(plan: Plan) -> Method:
-    return rodas5p() if plan.method in STIFF else explicit_method(plan.method)
 
 
 def solve(
@@ -131,17 +55,39 @@ def solve(
 
     parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own); at_rows:
     the same at the rows. Segment s of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at
-    evenly spaced times. steps: those of an earlier solve, to be walked again as they are.
+    evenly spaced times. steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX
+    is set to 32 bits.
     """
-    if plan.way == "whole":
-        return _solve_whole(plan, parameters, at_rows, line, durations, kind, rows, steps)
+    check_double_precision()
+    solver = _solve_whole if plan.way == "whole" else _solve_apart
+    found = solver(plan, parameters, at_rows, line, durations, kind, rows, grid, steps)
+    if not plan.derived:
+        return found
+    known = {name: found.values[:, i] for i, name in enumerate(plan.solved)}
+    like = found.values[:, 0]
+    derived = with_derived(plan.model, known, plan.derived, SimpleNamespace(**_at_every_row(at_rows, like.shape)))
+    columns = [found.values, *((derived[name] + jnp.zeros_like(like))[:, None] for name in plan.derived)]
+    return found._replace(values=jnp.concatenate(columns, axis=1))
+
+
+def _solve_apart(
+    plan: Plan,
+    parameters: Parameters,
+    at_rows: Parameters,
+    line: Course,
+    durations: Float[Array, "kind batch"],
+    kind: Int[Array, " segment"],
+    rows: Rows | Profile,
+    grid: bool,
+    steps: Steps | None,
+) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
     infused = tuple(i for i in plan.infused if i < len(block.states))
     entering = line.jump[:, : len(block.states)]
     rate = line.rate[:, : len(infused)]
     own = tuple(block.names[i] for i in infused)
     found = []
-    readouts = plan.names[: len(plan.readouts) + len(plan.integrals)]
+    readouts = plan.solved[: len(plan.readouts) + len(plan.integrals)]
     system: LinearSystem | None = None
     if readouts:
         system = linear_system(block, parameters, own, plan.integrals)
@@ -157,7 +103,7 @@ def solve(
 
     constant, changing = _apart(parameters)
     method = method_of(plan)
-    inputs = dict.fromkeys(name for response in plan.model.responses for name in response.inputs)
+    inputs = plan.model.sources(name for response in plan.model.responses for name in response.inputs)
     driving = tuple(name for name in inputs if name in plan.model.outputs_of_linear)
     drive, linear = None, jnp.zeros((line.start.shape[0], 0, line.start.shape[1]))
     if driving:
@@ -169,7 +115,7 @@ def solve(
         field=lambda p: driven(plan.model, constant | p),
         initial=initial_responses(plan.model, _first(parameters)),
         drive=drive,
-        read=lambda x, p: read_compartments(plan.model, x, constant | p),
+        read=lambda x, p: read_compartments(plan.model, x, constant | p) if driving else {},
         segments=_segments(line, durations, kind, linear, len(block.states), len(infused), changing),
         fed=tuple(i - len(block.states) for i in plan.infused[len(infused) :]),
         rows=rows,
@@ -208,6 +154,7 @@ def _solve_whole(
     durations: Float[Array, "kind batch"],
     kind: Int[Array, " segment"],
     rows: Rows | Profile,
+    grid: bool,
     steps: Steps | None,
 ) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
@@ -221,7 +168,7 @@ def _solve_whole(
         initial=(nothing,) * compartments + initial_responses(plan.model, _first(parameters)) + integrals,
         drive=None,
         read=lambda x, p: {},
-        segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing, len(integrals)),
+        segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing),
         fed=plan.infused,
         rows=rows,
         scale=_scale(plan, line) + tuple(jnp.ones_like(nothing) for _ in integrals),
@@ -229,17 +176,19 @@ def _solve_whole(
     )
     amounts = tuple(integrated[:, i] for i in range(compartments))
     amounts_shape = (rows.height, line.start.shape[1])
-    spread = {
-        name: value if value.ndim == 2 else jnp.broadcast_to(value[None], amounts_shape)
-        for name, value in at_rows.items()
-    }
-    read = read_compartments(plan.model, amounts, spread)
+    read = read_compartments(plan.model, amounts, _at_every_row(at_rows, amounts_shape))
     values = [read[name][:, None] for name in plan.readouts]
     states = integrated[:, compartments:]
     responses = states.shape[1] - len(integrals)
     return Solution(
         jnp.concatenate([*values, states[:, responses:], states[:, :responses]], axis=1), integrated, outcome
     )
+
+
+def _at_every_row(parameters: Parameters, shape: tuple[int, ...]) -> dict[str, Float[Array, "row batch"]]:
+    return {
+        name: value if value.ndim == 2 else jnp.broadcast_to(value[None], shape) for name, value in parameters.items()
+    }
 
 
 def _segments(
@@ -250,19 +199,15 @@ def _segments(
     before: int,
     fed_before: int,
     changing: Parameters,
-    integrals: int = 0,
 ) -> Segments:
     """The segments as the integrated states see them, the first `before` states being solved elsewhere."""
-    jump = line.jump[:, before:]
-    if integrals:
-        jump = jnp.concatenate([jump, jnp.zeros((jump.shape[0], integrals, jump.shape[2]))], axis=1)
     return Segments(
         durations=durations,
         kind=kind,
         start=line.start,
         linear=linear,
         clears=line.clears,
-        jump=jump,
+        jump=line.jump[:, before:],
         rate=line.rate[:, fed_before:],
         parameters=changing,
     )

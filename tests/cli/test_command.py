@@ -24,6 +24,7 @@ VERBS = (
     ["models", "show"],
     ["qualify"],
     ["qualify", "dosing"],
+    ["qualify", "literature"],
 )
 
 
@@ -61,10 +62,17 @@ def test_compare_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_the_dosing_scenarios_are_rerun_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["qualify", "dosing", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["scenarios"]
-    assert [one["scenario"] for one in found] == list(range(1, 30))
-    assert all(one["within"] and 0 < one["max_rel_difference"] <= 5e-5 for one in found)
-    assert {one["oracle"] for one in found} == {"NONMEM"}
+    found = json.loads(capsys.readouterr().out)
+    rows = {path: [one for one in found["scenarios"] if one["path"] == path] for path in ("exact", "explicit", "stiff")}
+    assert [one["scenario"] for one in rows["exact"]] == list(range(1, 30))
+    assert {one["oracle"] for one in rows["exact"]} == {"NONMEM"}
+    assert all(one["within"] and 0 < one["max_rel_difference"] <= 5e-5 for one in rows["exact"])
+    for path in ("explicit", "stiff"):
+        assert [one["scenario"] for one in rows[path]] == [number for number in range(1, 30) if number != 28]
+        assert {one["oracle"] for one in rows[path]} == {"exact path"}
+        assert all(one["within"] and 0 < one["max_rel_difference"] <= found["agreement"] for one in rows[path])
+    assert [(one["scenario"], one["path"]) for one in found["not_shared"]] == [(28, "explicit"), (28, "stiff")]
+    assert found["agreement"] <= 1e-6
 
 
 def test_json_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from components import compartments, doses, draws, response
 from numpy.typing import NDArray
 
-from pkpd.engine.simulate import CHUNK, simulate
+from pkpd.engine.batches import CHUNK, chunk_of
+from pkpd.engine.simulate import simulate
 from pkpd.engine.tolerances import Tolerances
 
 COUNT = 300
@@ -56,22 +58,26 @@ def assert_same_bits(found: dict[str, NDArray], expected: dict[str, NDArray]) ->
         np.testing.assert_array_equal(found[name], expected[name])
 
 
+@pytest.mark.F3
 def test_the_same_call_gives_the_same_bits() -> None:
     assert_same_bits(predicted(np.arange(16)), predicted(np.arange(16)))
 
 
+@pytest.mark.F4
 def test_the_order_within_a_chunk_changes_no_bit() -> None:
     for count in (16, 256):
         shuffled = np.random.default_rng(count).permutation(count)
         assert_same_bits(predicted(shuffled), columns(predicted(np.arange(count)), shuffled))
 
 
+@pytest.mark.F4
 def test_padding_changes_no_bit() -> None:
     """Thirteen subjects are padded by copies of the last; here they are, with three of the copies asked for."""
     alone, padded = np.arange(13), np.array([*range(13), 12, 12, 12])
     assert_same_bits(predicted(alone), columns(predicted(padded), alone))
 
 
+@pytest.mark.F4
 def test_the_size_of_the_batch() -> None:
     everyone = predicted(np.arange(256))
     for count in (1, 3, 16):
@@ -81,6 +87,7 @@ def test_the_size_of_the_batch() -> None:
         assert deviation(few["y"], many["y"]) <= COMPANY  # measured 1e-7
 
 
+@pytest.mark.F4
 def test_more_subjects_than_a_chunk_holds() -> None:
     """More than all devices take at once: the last ones come in a second round, and not to each other's places."""
     subjects = np.arange(CHUNK * jax.device_count() + 44) % COUNT
@@ -93,6 +100,7 @@ def test_more_subjects_than_a_chunk_holds() -> None:
             assert deviation(everyone["y"][:, place], alone["y"][:, same]) <= COMPANY
 
 
+@pytest.mark.F4
 def test_the_number_of_devices(tmp_path: Path) -> None:
     """In another process with one device more."""
     other = jax.device_count() + 1
@@ -112,3 +120,53 @@ def test_the_number_of_devices(tmp_path: Path) -> None:
     with np.load(file) as there:
         assert deviation(there["conc"], here["conc"]) <= ROUNDING
         assert deviation(there["y"], here["y"]) <= ROUNDING
+
+
+@pytest.mark.parametrize(
+    ("subjects", "platform", "devices", "expected"),
+    [
+        (3, "cpu", 2, 4),
+        (200, "cpu", 2, 256),
+        (100_000, "cpu", 64, CHUNK),
+        (200, "gpu", 1, 256),
+        (10_000, "gpu", 1, 16384),
+        (10_000, "gpu", 4, 4096),
+        (1_000_000, "gpu", 1, 16384),
+    ],
+)
+def test_how_many_subjects_are_solved_together(subjects: int, platform: str, devices: int, expected: int) -> None:
+    assert chunk_of(subjects, platform, devices) == expected
+
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.mark.F9
+def test_other_subjects_and_another_schedule_compile_nothing_new() -> None:
+    """Five subjects, thirteen of them, and a dose more or less: all within one bucket."""
+    compiled = 0
+
+    def heard(event: str, seconds: float, **details: object) -> None:
+        nonlocal compiled
+        compiled += event == COMPILED
+
+    model = compartments(0, 1) >> response(lambda y, u, p: {"y": p.gain * u.conc - p.loss * y.y}, "gain loss")
+
+    def run(subjects: int, hours: list[float]) -> None:
+        parameters = {name: PARAMETERS[name][:subjects] for name in model.symbols}
+        found = simulate(model, parameters, doses(hours, 100.0, subjects=subjects), TIMES, outputs=("conc", "y"))
+        assert found.failures == {}
+
+    jax.monitoring.register_event_duration_secs_listener(heard)
+    try:
+        run(5, [0.0, 24.0, 48.0])
+        assert compiled > 0
+        compiled = 0
+        run(13, [0.0, 24.0, 48.0])
+        run(13, [0.0, 36.0, 48.0, 100.0])
+        run(7, [12.0])
+        assert compiled == 0
+        run(7, [12.0 * k for k in range(40)])  # more doses than the bucket holds: the count is not blind
+        assert compiled > 0
+    finally:
+        jax.monitoring.unregister_event_duration_listener(heard)

@@ -66,6 +66,7 @@ def truth(times: NDArray) -> NDArray:
     return np.stack(found, axis=2)
 
 
+@pytest.mark.A1
 @pytest.mark.parametrize(
     ("method", "tolerances", "limit"),
     [

@@ -77,6 +77,7 @@ def amounts(values: dict[str, NDArray], model: Model) -> NDArray:
     return np.stack([values[amount(state.name)] for state in model.states], axis=1)
 
 
+@pytest.mark.A1
 @pytest.mark.parametrize(
     ("peripherals", "stages", "into", "times"),
     [
@@ -141,6 +142,7 @@ def entered(record: Record, times: NDArray) -> NDArray:
     return record.amt * (times > record.time)
 
 
+@pytest.mark.A9
 def test_what_is_given_is_in_the_body_or_has_left_it() -> None:
     model = compartments(1)
     parameters, dosing = parameters_of(model), schedules((1,))

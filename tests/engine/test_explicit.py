@@ -49,6 +49,7 @@ def test_the_interpolant_ends_at_the_step_s_value_and_has_the_slopes_of_its_ends
     np.testing.assert_allclose(m.dense @ degrees, last, atol=1e-12)
 
 
+@pytest.mark.A6
 @pytest.mark.parametrize("name", NAMES)
 def test_the_orders_of_step_error_estimate_and_interpolant(name: str) -> None:
     m = explicit_method(name)

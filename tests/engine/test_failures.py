@@ -7,8 +7,11 @@ import pytest
 from components import compartments, doses, response
 from numpy.typing import NDArray
 
-from pkpd.engine.simulate import CHUNK, Simulation, simulate
+from pkpd.engine.batches import CHUNK
+from pkpd.engine.simulate import Simulation, simulate
 from pkpd.engine.tolerances import Tolerances
+
+pytestmark = pytest.mark.F7
 
 TIMES = np.linspace(0.0, 120.0, 25)
 GROWTH = compartments() >> response(lambda y, u, p: {"y": p.a * y.y**2 + 0.0 * u.conc})
@@ -43,6 +46,18 @@ def test_responses_that_grow_without_end() -> None:
     others = np.delete(found.values["y"], [5, later], axis=1)
     expected = 1.0 / (1.0 + 0.01 * TIMES)
     np.testing.assert_allclose(others, np.repeat(expected[:, None], later + 8, axis=1), rtol=1e-6)
+
+
+def test_the_others_have_the_bits_they_have_without_it() -> None:
+    """Subjects of a chunk share their steps; those on the way to a failure are not the others'."""
+    a = np.linspace(-0.02, -0.01, 12)
+    sound = run(a).values
+    for place in (0, 6, 12):
+        found = run(np.insert(a, place, 0.02))
+        assert list(found.failures) == [place]
+        assert time_of(found.failures[place]) == pytest.approx(50.0, abs=0.1)
+        for name, values in found.values.items():
+            np.testing.assert_array_equal(np.delete(values, place, axis=1), sound[name])
 
 
 def test_a_division_by_zero_and_a_root_of_less_than_nothing() -> None:

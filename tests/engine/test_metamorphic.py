@@ -11,6 +11,8 @@ from pkpd.engine.simulate import simulate
 from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import Doses
 
+pytestmark = pytest.mark.A10
+
 DEPOT, CENTRAL = 0, 1
 SUBJECTS = 4
 MODEL = compartments(1, 1) >> turnover()

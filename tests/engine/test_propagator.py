@@ -96,6 +96,7 @@ def test_every_entry_is_right_to_rounding(system: str) -> None:
         assert largest_relative_error(entries, fifty_digits(matrix, float(time))) <= limit, size
 
 
+@pytest.mark.A8
 @pytest.mark.parametrize("distance", [0.0, 1e-16, 1e-14, 1e-12, 1e-9, 1e-6, 1e-4, 1e-2])
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_nearly_equal_rates_are_no_special_case(distance: float, sign: float) -> None:
@@ -105,11 +106,13 @@ def test_nearly_equal_rates_are_no_special_case(distance: float, sign: float) ->
         assert largest_relative_error(entries, fifty_digits(matrix, float(time))) <= 1e-13
 
 
+@pytest.mark.A9
 def test_columns_of_a_closed_system_sum_to_one() -> None:
     found = propagators(SYSTEMS["nothing leaves"], np.array([0.1, 10.0, 1e4]))
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-12)
 
 
+@pytest.mark.A9
 def test_nothing_is_ever_negative() -> None:
     for matrix in SYSTEMS.values():
         assert (propagators(matrix, np.geomspace(1e-6, 1e5, 10)) >= 0).all()
@@ -127,6 +130,7 @@ def test_a_step_of_no_length_changes_nothing() -> None:
         np.testing.assert_array_equal(propagators(matrix, np.zeros(1))[0], np.eye(len(matrix)))
 
 
+@pytest.mark.F4
 def test_neighbours_in_the_batch_change_no_bit() -> None:
     matrix = SYSTEMS["four rates, two of them equal"]
     mixed = np.array([1e-6, 1e4, 0.3, 2.0, 700.0, 0.0, 24.0, 1e9])
@@ -176,6 +180,7 @@ def test_the_series_alone_is_right_up_to_norm_one() -> None:
     assert largest_relative_error(found, fifty_digits(matrix, time)) <= 1e-15
 
 
+@pytest.mark.A8
 @pytest.mark.parametrize("ka", [0.25, 0.25 * (1 + 1e-14), 0.3, 0.0])
 def test_derivatives_are_finite_and_right_also_at_equal_rates(ka: float) -> None:
     """d/d(ka, ke, t) of the amount in the second compartment, by forward mode, against fifty digits."""

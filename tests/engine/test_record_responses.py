@@ -1,5 +1,6 @@
 """Records where something is integrated: the same meaning as where everything is linear, and nonlinear steady state."""
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -16,7 +17,7 @@ from pkpd.engine.predict import predict
 from pkpd.engine.prepare import prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.models.model import Model, Parameter, Response, State
+from pkpd.models.model import Model, Parameter, Response, Route, State
 from pkpd.models.tmdd_full import tmdd_full
 
 compiled = jax.jit(predict)
@@ -94,6 +95,37 @@ def test_a_steady_state_found_as_a_fixed_point_is_the_solved_one(method: str) ->
         assert scaled_error(inside[:, :, b], expected, axis=(0, 1), floor=1e-3) <= 1e-7, b
 
 
+@pytest.mark.A4
+@pytest.mark.parametrize("beside", [True, False], ids=["beside compartments", "without any"])
+def test_a_response_that_is_dosed_reaches_its_steady_state(beside: bool) -> None:
+    """y' = -k y, dosed itself: after an endless past of boluses it is at D / (1 - exp(-k II)) and falls from there."""
+    decay = Model(
+        name="decay",
+        title="",
+        parameters=(Parameter("k", "", "1/h"),),
+        responses=(
+            Response(
+                states=(State("y", "mg", ""),),
+                inputs=(),
+                initial=lambda p: {"y": 0.0 * p.k},
+                derivative=lambda y, u, p: {"y": -p.k * y.y},
+                equations=(),
+            ),
+        ),
+        routes=(Route("into y", "y"),),
+    )
+    model = dosed(0, 1) >> decay if beside else decay
+    schedule = [Record(0.0, DOSE, 100.0, 1 + 2 * beside, ii=12.0, ss=1), Record(0.0), Record(7.0)]
+    parameters = {"k": np.full(1, 0.05)}
+    if beside:
+        parameters |= {name: np.full(1, KINETIC[name]) for name in ("ka", "cl", "v1")}
+        parameters |= dosing_parameters(dosed(0, 1), [schedule[1:]], constant=True)
+    ready = prepare(model, records_of([schedule]), parameters, outputs=["y"], method="tsit5", tolerances=TIGHT)
+    found = np.asarray(compiled(ready, parameters)["y"])[1:, 0]
+    expected = 100.0 / -np.expm1(-0.05 * 12.0) * np.exp(-0.05 * np.array([0.0, 7.0]))
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
 def tmdd_at_steady_state(doses: Record, extra: dict[str, float] | None = None) -> tuple[NDArray, NDArray]:
     p = {"ka": 0.3, "f": 0.7, "v": 3.0, "kel": 0.1, "kon": 2.0, "koff": 0.2, "ksyn": 0.3, "kdeg": 0.1, "kint": 0.05}
     schedule = by_time([doses, *(Record(doses.time + hour) for hour in (0.0, 2.0, 10.0, 24.0))])
@@ -148,6 +180,20 @@ def test_a_reset_returns_responses_to_rest() -> None:
     inside = states([schedule], "tsit5")
     assert inside[1, 2, 0] > 1.0
     np.testing.assert_array_equal(inside[3:, :, 0], 0.0)
+
+
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+def test_an_area_goes_on_through_a_reset(method: str) -> None:
+    """It is the integral since the start: of 5 h after the first dose, and of what follows the second."""
+    schedule = [Record(0.0, DOSE, 100.0, 2), Record(5.0, RESET), Record(6.0, DOSE, 50.0, 2), Record(6.0), Record(20.0)]
+    parameters = {name: np.full(1, value) for name, value in KINETIC.items()}
+    parameters |= dosing_parameters(dosed(0, 1), [schedule], constant=True)
+    ready = prepare(MODEL, records_of([schedule]), parameters, method=method, tolerances=TIGHT)
+    ready = replace(ready, plan=replace(ready.plan, integrals=("a2",)), outputs=("a2_auc",))
+    found = np.asarray(compiled(ready, parameters)["a2_auc"])[3:, 0]
+    k = KINETIC["cl"] / KINETIC["v1"]
+    first, second = -100.0 * np.expm1(-5.0 * k) / k, -50.0 * np.expm1(-14.0 * k) / k
+    np.testing.assert_allclose(found, [first, first + second], rtol=1e-8)
 
 
 def test_a_steady_state_cannot_be_added_to_what_is_integrated() -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from oracles.expm_events import DOSE, Record
+from recorded import dosed, dosing_parameters, records_of
+
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +22,7 @@ def output_of(script: str, **environment: str) -> str:
     """What `script` prints in a fresh process."""
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         check=True,
@@ -24,6 +30,7 @@ def output_of(script: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.F6
 def test_numbers_have_64_bits() -> None:
     import pkpd.engine
 
@@ -32,7 +39,8 @@ def test_numbers_have_64_bits() -> None:
     assert jax.device_count() >= 1
 
 
-@pytest.mark.parametrize("wish", ["0", "false", "OFF"])
+@pytest.mark.F6
+@pytest.mark.parametrize("wish", ["0", "false", "OFF", "n"])
 def test_who_asks_for_32_bits_is_told_why_not(wish: str) -> None:
     script = (
         "from pkpd.errors import InputError\ntry:\n import pkpd.engine\nexcept InputError as error:\n print(error)\n"
@@ -47,6 +55,66 @@ def test_who_asks_for_32_bits_is_told_why_not(wish: str) -> None:
                 require_double_precision()
         return
     assert "JAX_ENABLE_X64=0 asks for 32 bits" in output_of(script, JAX_ENABLE_X64=wish)
+
+
+IN_32_BITS = """
+import jax, numpy as np
+from pkpd.errors import InputError
+from components import compartments, doses, turnover
+from pkpd.engine.simulate import simulate
+from recorded import dosed, dosing_parameters, records_of
+from oracles.expm_events import DOSE, Record
+from pkpd.engine.prepare import prepare
+from pkpd.engine.predict import predict
+
+schedule = [Record(0.0, DOSE, 100.0, 1), Record(5.0)]
+parameters = dosing_parameters(dosed(0, 0), [schedule], True) | {"cl": np.ones(1), "v1": np.ones(1)}
+ready = prepare(dosed(0, 0), records_of([schedule]), parameters)
+
+def profile(model, **own):
+    return simulate(model, own, doses([0.0]), np.array([0.0, 5.0]))
+
+calls = {
+    "exact": lambda: profile(compartments(), cl=np.ones(1), v1=np.ones(1)).values["conc"],
+    "driven": lambda: profile(compartments() >> turnover(), cl=np.ones(1), v1=np.ones(1), k=np.ones(1)).values["conc"],
+    "records": lambda: predict(ready, parameters)["a1"],
+}
+calls["records"]()  # compiled in 64 bits before: not to be taken for an answer in 32
+for switch in ("for the moment", "for good"):
+    if switch == "for good":
+        jax.config.update("jax_enable_x64", False)
+    for name, call in calls.items():
+        try:
+            if switch == "for good":
+                found = call()
+            else:
+                with jax.enable_x64(False):
+                    found = call()
+            print(name, "in silence", found.dtype)
+        except InputError as error:
+            print(name, "refused" if "JAX is set to 32 bits" in str(error) else error)
+"""
+
+
+@pytest.mark.F6
+def test_32_bits_asked_for_later_are_refused_by_every_way_to_solve() -> None:
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
+    found = output_of(IN_32_BITS, PYTHONPATH=path).splitlines()
+    assert found == [f"{name} refused" for name in ("exact", "driven", "records")] * 2
+
+
+@pytest.mark.F6
+def test_parameters_of_32_bits_are_computed_with_in_64() -> None:
+    """They are the numbers they are; nothing more is lost."""
+    schedule = [Record(0.0, DOSE, 100.0, 1), Record(5.0)]
+    model = dosed(0, 0)
+    usual = dosing_parameters(model, [schedule], constant=True) | {"cl": np.full(1, 0.7), "v1": np.full(1, 3.0)}
+    short = {name: value.astype(np.float32) for name, value in usual.items()}
+    ready = prepare(model, records_of([schedule]), usual)
+    found = jax.jit(predict)(ready, short)["a1"]
+    assert found.dtype == np.float64
+    expected = 100.0 * np.exp(-float(short["cl"][0]) / 3.0 * 5.0)
+    np.testing.assert_allclose(found[1], expected, rtol=1e-13)
 
 
 def test_the_user_s_number_of_devices_and_cache_are_kept(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from pkpd.engine.system import linear_system
 from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import course_of, infused_by
 
+pytestmark = pytest.mark.A11
+
 CASES = 1000
 YEAR = 8760.0
 MODEL = compartments(1, 1)

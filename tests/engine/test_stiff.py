@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from components import LIBRARY, Row, compartments, doses, draws, scaled_error, turnover, typical_subject
+from components import LIBRARY, Row, compartments, doses, draws, scaled_error, turnover
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from pkpd.engine.jacobian import groups, jacobian, structure
+from pkpd.engine.plan import plan
 from pkpd.engine.rosenbrock import rodas5p
 from pkpd.engine.rows import dense_value
 from pkpd.engine.simulate import simulate
@@ -130,7 +131,7 @@ def test_binding_ten_thousand_times_faster_than_elimination() -> None:
         start = np.array([35.0, bolus, 10.0, 0.0])
         radau, bdf = (by_scipy(model, p, start, times, method) for method in ("Radau", "LSODA"))
         assert scaled_error(bdf, radau) <= 1e-8
-        inside = np.stack([found.values[name][1:, subject] for name in model.outputs], axis=1)
+        inside = np.stack([found.values[name][1:, subject] for name in model.responses[0].names], axis=1)
         assert scaled_error(inside, radau[1:]) <= 1e-6
 
 
@@ -177,6 +178,7 @@ def test_the_jacobian_knows_its_structure_and_its_values() -> None:
             np.testing.assert_allclose(entries.get((i, j), jnp.zeros(3)), full[:, i, j], rtol=1e-14)
 
 
+@pytest.mark.A8
 def test_linear_models_whole_against_exact_and_driven() -> None:
     """The same equations three ways; boluses and infusions, some subjects with segments of no length."""
     model, subjects = compartments(1, 1) >> turnover(), 6
@@ -199,12 +201,17 @@ def test_stiff_and_explicit_agree_on_the_library(row: Row) -> None:
     if not row.whole.responses:
         return
     times = np.linspace(0.0, 336.0, 57)
-    given = doses([0.0, 48.0, 96.0], 1e6, subjects=1, lag=0.45, bioavailability=0.4)
+    given = doses([0.0, 48.0, 96.0], row.dose, subjects=1, lag=0.45, bioavailability=0.4)
     tight = Tolerances(rtol=1e-10, atol=1e-12)
     found = [
-        simulate(row.whole, typical_subject(row.whole), given, times, method=method, tolerances=tight)
+        simulate(row.whole, row.subjects(), given, times, method=method, tolerances=tight)
         for method in ("tsit5", "rodas5p")
     ]
+    assert found[1].failures == {}
+    if found[0].failures:  # too stiff for an explicit method: it says so, and is not chosen
+        assert "no step was small enough" in found[0].failures[0]
+        assert plan(row.whole, tuple(row.whole.outputs), (), (), "auto", None).method == "rodas5p"
+        return
     for name in found[0].values:
-        # Six powers of ten below its peak IL-2 is below atol.
-        assert scaled_error(found[1].values[name], found[0].values[name], floor=1e-4) <= 1e-7, name
+        # Where IL-2 is integrated too, what is below a thousandth of its peak nears atol.
+        assert scaled_error(found[1].values[name], found[0].values[name], floor=1e-3) <= 1e-7, name
