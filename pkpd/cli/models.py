@@ -46,12 +46,14 @@ def show(
         *(e for r in found.responses for e in r.equations),
     )
     readouts = [readout.equation for readout in found.linear.readouts] if found.linear else []
+    readouts += [one.equation for one in found.derived]
     if as_json:
         import json
         from dataclasses import asdict
 
         parameters = [
-            {"symbol": p.symbol, "meaning": p.meaning, "unit": p.unit, **asdict(known[p.symbol])}
+            {"symbol": p.symbol, "meaning": p.meaning, "unit": p.unit}
+            | (asdict(known[p.symbol]) if p.symbol in known else {"typical": None})
             for p in found.parameters
         ]
         body = {"name": found.name, "title": found.title, "equations": [*equations, *readouts]}
@@ -66,7 +68,10 @@ def show(
         console.print(f"  {equation}", markup=False, highlight=False)
     table = Table("symbol", "meaning", "typical", "unit", "BSV CV", "known to CV", "status", "grade", "source")
     for parameter in found.parameters:
-        prior = known[parameter.symbol]
+        prior = known.get(parameter.symbol)
+        if prior is None:
+            table.add_row(parameter.symbol, parameter.meaning, "–", parameter.unit, *"–––", "", "no literature value")
+            continue
         grade = f"{prior.grade} (assumption)" if is_assumption(prior.status, prior.grade) else prior.grade
         bsv = "–" if prior.bsv_cv is None else f"{100 * prior.bsv_cv:.0f} %"
         table.add_row(

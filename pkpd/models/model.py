@@ -7,10 +7,11 @@ drives what stands on the right,
 
 The linear block is `dx/dt = A(p) x + input`, with `A` written as first-order rates between compartments, so that
 no amount is lost or made. A response is `dy/dt = f(y, u, p)` with `u` the outputs of what stands to its left. It may
-act back on the compartments by `flows`; then nothing is linear any more, and the whole is integrated.
+act back on the compartments by `flows`; then nothing is linear any more, and the whole is integrated. A derived output
+has no memory: it is `g(u, p)` of what the others are at that moment.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -92,7 +93,8 @@ class LinearBlock:
 class Response:
     """Nonlinear states: `derivative(y, u, p)` gives d/dt of each [1/h], `initial(p)` their values at rest.
 
-    flows(y, u, p): what it adds to d/dt of compartments to its left [amount/h], by their names.
+    flows(y, u, p): what it adds to d/dt of compartments to its left [amount/h], by their names. stiff: whether some
+    of its rates are so much faster than the rest that an explicit method would crawl.
     """
 
     states: tuple[State, ...]
@@ -101,6 +103,7 @@ class Response:
     derivative: Callable[[Values, Values, Values], Mapping[str, Batch]]
     equations: tuple[str, ...]
     flows: Callable[[Values, Values, Values], Mapping[str, Batch]] | None = None
+    stiff: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,10 +111,26 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Model:
-    """Parameters, at most one linear block, and the responses it drives. Routes may lead into any state.
+class Derived:
+    """An output without memory: `value(u, p)` of the outputs `inputs` to its left, at the same moment.
 
-    Raises `InputError` when a name is given twice, or when a route or input names nothing that exists.
+    `value` works element by element. What stands to the right may take a derived output as an input.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    inputs: tuple[str, ...]
+    value: Callable[[Values, Values], Batch]
+    equation: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """Parameters, at most one linear block, the responses it drives, and outputs derived from these.
+
+    Routes may lead into any state. Raises `InputError` when a name is given twice, when a route or input names nothing
+    that exists, or when a derived output has no input.
     """
 
     name: str
@@ -119,18 +138,23 @@ class Model:
     parameters: tuple[Parameter, ...]
     linear: LinearBlock | None = None
     responses: tuple[Response, ...] = ()
+    derived: tuple[Derived, ...] = ()
     routes: tuple[Route, ...] = ()
     references: tuple[str, ...] = ()
     literature: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [*self.symbols, *(state.name for state in self.states), *self.outputs_of_linear]
+        names += [one.name for one in self.derived]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise InputError(
                 f"model '{self.name}': {', '.join(repeated)} named twice; every parameter, state and output needs "
                 "a name of its own: rename it in one of the blocks"
             )
+        for one in self.derived:
+            if not one.inputs:
+                raise InputError(f"model '{self.name}': '{one.name}' is derived from nothing; name its inputs")
         places = tuple(state.name for state in self.states)
         routes = [route.name for route in self.routes]
         for route in self.routes:
@@ -157,9 +181,18 @@ class Model:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Every output and its unit: the readouts of the linear block, then the states of the responses."""
+        """Every output and its unit: readouts of the linear block, states of the responses, what is derived."""
         readouts = {readout.name: readout.unit for readout in self.linear.readouts} if self.linear else {}
-        return readouts | {state.name: state.unit for response in self.responses for state in response.states}
+        states = {state.name: state.unit for response in self.responses for state in response.states}
+        return readouts | states | {one.name: one.unit for one in self.derived}
+
+    def sources(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The readouts and states of responses that `names` are, or are derived from, each once."""
+        derived = {one.name: one for one in self.derived}
+        found: dict[str, None] = {}
+        for name in names:
+            found |= dict.fromkeys(self.sources(derived[name].inputs) if name in derived else (name,))
+        return tuple(found)
 
     @property
     def feeds_back(self) -> bool:
@@ -167,13 +200,28 @@ class Model:
         return any(response.flows is not None for response in self.responses)
 
     @property
+    def stiff(self) -> bool:
+        """Whether a response says that it is."""
+        return any(response.stiff for response in self.responses)
+
+    @property
     def missing_inputs(self) -> tuple[str, ...]:
         """Inputs that nothing to the left provides: a model that has any cannot be solved on its own."""
         have = set(self.outputs_of_linear)
-        missing: list[str] = []
+        missing: dict[str, None] = {}
+
+        def derive() -> None:
+            for one in self.derived:
+                if have.issuperset(one.inputs):
+                    have.add(one.name)
+
         for response in self.responses:
-            missing += [name for name in response.inputs if name not in have and name not in missing]
-            have |= set(response.names)
+            have.update(response.names)
+            derive()
+            missing |= dict.fromkeys(name for name in response.inputs if name not in have)
+        for one in self.derived:
+            missing |= dict.fromkeys(name for name in one.inputs if name not in have)
+            have.add(one.name)
         return tuple(missing)
 
     @property
@@ -213,6 +261,7 @@ class Model:
             parameters=self.parameters + driven.parameters,
             linear=self.linear,
             responses=self.responses + driven.responses,
+            derived=self.derived + driven.derived,
             routes=self.routes + driven.routes,
             references=self.references + tuple(r for r in driven.references if r not in self.references),
             literature=self.literature + driven.literature,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from pkpd.models.model import Batch, Model, Parameter, Response, Route, State, Values
+from pkpd.models.model import Batch, Derived, Model, Parameter, Response, Route, State, Values
 
 
 def _derivative(y: Values, u: Values, p: Values) -> Mapping[str, Batch]:
@@ -25,6 +25,7 @@ def tmdd_full() -> Model:
         receptor' =  ksyn - kdeg receptor - binding
         complex'  =  binding - kint complex
         binding   =  kon (drug/v) receptor - koff complex,   receptor(0) = ksyn/kdeg
+        conc      =  drug/v
 
     Stiff wherever binding is fast. Mager and Jusko 2001, doi:10.1023/A:1014414520282.
     """
@@ -65,6 +66,16 @@ def tmdd_full() -> Model:
                     "complex' = binding - kint complex",
                     "binding = kon (drug/v) receptor - koff complex",
                 ),
+            ),
+        ),
+        derived=(
+            Derived(
+                "conc",
+                "nmol/L",
+                "free drug in plasma",
+                inputs=("drug",),
+                value=lambda u, p: u.drug / p.v,
+                equation="conc = drug / v",
             ),
         ),
         routes=(Route("sc", into="depot", bioavailability="f"), Route("iv", into="drug")),

@@ -30,4 +30,6 @@ def treg_clearance() -> Model:
                 equations=("central' = .. - 1000 clt treg il2/(1 + il2/kt)",),
             ),
         ),
+        references=("Fallon and Lauffenburger 2000, BIOMD0000000665 (rates of binding and trafficking)",),
+        literature=("treg_clearance",),
     )

@@ -132,7 +132,7 @@ def test_exactly_the_parameters_of_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "close"), [("il2sc", "il2_sc"), ("treg", "treg_proliferation"), ("il2_treg", "il2_treg_nk")]
+    ("name", "close"), [("il2sc", "il2_sc"), ("treg_prolif", "treg_proliferation"), ("il2_treg", "il2_treg_nk")]
 )
 def test_a_model_there_is_not(name: str, close: str) -> None:
     with pytest.raises(InputError, match=f"no model '{name}'; closest: .*{close}.*pkpd models list"):
