@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import wang2007
 
 from pkpd.dataset import Dataset, read_dataset
 from pkpd.fit.problem import Problem, Table, problem
@@ -18,7 +16,11 @@ from pkpd.fit.table import table
 from pkpd.population.expression import Covariate, Theta
 from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
-from pkpd.population.residual import Additive, Proportional, Residual, Scale
+from pkpd.population.residual import Proportional, Residual, Scale
+from pkpd.qualify.wang import ERRORS as WANG
+from pkpd.qualify.wang import wang
+
+__all__ = ["WANG", "one_compartment_oral", "phenobarbital", "plain_table", "reference", "theophylline", "wang"]
 
 Predict = Callable[[dict[str, jax.Array]], dict[str, jax.Array]]
 
@@ -42,45 +44,6 @@ def plain_table(value: np.ndarray, endpoint: str = "conc", **changed: Any) -> Ta
         "row": np.arange(2, 2 + value.size).reshape(value.shape[::-1]).T,
     }
     return Table(**(fields | changed))
-
-
-@dataclass(frozen=True)
-class Saturating(Scale):
-    """SD = f^power f/(f + 5), two of Wang's models; nothing of it is estimated."""
-
-    def log_scale(self, m: jax.Array, p: Any) -> jax.Array:
-        return jnp.log(m / (m + 5.0))
-
-
-@dataclass(frozen=True)
-class SaturatingProportional(Scale):
-    """SD = f f/(f + 5)."""
-
-    def log_scale(self, m: jax.Array, p: Any) -> jax.Array:
-        return jnp.log(m) + jnp.log(m / (m + 5.0))
-
-
-WANG: dict[str, Scale] = {
-    "proportional": Proportional(wang2007.SIGMA2**0.5),
-    "proportional, saturating": SaturatingProportional(),
-    "additive": Additive(wang2007.SIGMA2**0.5),
-    "additive, saturating": Saturating(),
-}
-
-
-def wang(error_model: str) -> tuple[Population, Problem]:
-    """Wang's example, at the parameters of its publication as initial estimates."""
-    observed = np.loadtxt(wang2007.OBSERVATIONS, delimiter=",", skiprows=1)
-    value = observed[:, 2].reshape(10, 2).T
-    time = jnp.asarray(observed[:, 1].reshape(10, 2).T)
-
-    def predict(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        return {"conc": 10.0 * jnp.exp(-p["k"][None] * time)}
-
-    population = Population(
-        parameters={"k": LogNormal(0.5, sd=wang2007.OMEGA2**0.5)}, residual={"conc": WANG[error_model]}
-    )
-    return population, problem(population, plain_table(value), predict)
 
 
 def one_compartment_oral(time: jax.Array, dose: jax.Array) -> Predict:

@@ -13,7 +13,7 @@ from oracles.quadrature import population as summed
 
 from pkpd.fit.objective import Approximation, evaluate
 
-PRINTED = Path(__file__).parents[1] / "reference" / "wang2007" / "objectives.csv"
+PRINTED = Path(__file__).parents[2] / "data" / "qualification" / "wang2007" / "objectives.csv"
 N_LOG_2PI = 20 * np.log(2 * np.pi)
 PRIOR_SD = wang2007.OMEGA2**0.5
 

@@ -16,7 +16,7 @@ from oracles.quadrature import LogJoint, normal_log_density
 OMEGA2 = 0.04
 SIGMA2 = 0.1
 
-OBSERVATIONS = Path(__file__).parents[1] / "reference" / "wang2007" / "observations.csv"
+OBSERVATIONS = Path(__file__).parents[2] / "data" / "qualification" / "wang2007" / "observations.csv"
 
 
 def _saturating(f: NDArray) -> NDArray:

@@ -1,0 +1,147 @@
+"""A run file means the population a person writes in Python; every mistake is named with its place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
+from pkpd.errors import InputError
+from pkpd.population.expression import fixed
+from pkpd.population.individual import LogNormal
+from pkpd.population.population import Population
+from pkpd.population.residual import BelowLimit, Combined
+from pkpd.runs.build import build
+from pkpd.runs.file import read_run_file
+
+TABLE = "ID,TIME,AMT,DV,EVID,WT\n1,0,100,.,1,70\n1,1,.,3,0,70\n2,0,100,.,1,60\n2,1,.,2,0,60\n"
+
+TEXT = """
+model = "pk_1cmt_oral"
+
+[data]
+outputs = ["conc"]
+covariates = ["WT"]
+units = { AMT = "mg", conc = "mg/L" }
+
+[parameters]
+ka = { initial = 1.0, fixed = true }
+
+[parameters.cl]
+initial = 3.0
+variability = "lognormal"
+cv = 0.3
+covariates = [{ covariate = "WT", effect = "allometric", exponent = 0.75 }]
+
+[parameters.v]
+initial = 30.0
+variability = "lognormal"
+sd = 0.2
+
+[[omega]]
+effects = ["cl", "v"]
+correlation = 0.2
+
+[residual.conc]
+error = "combined"
+additive = 0.1
+proportional = 0.2
+adding = "sds"
+below = "M3"
+
+[priors.cl]
+distribution = "lognormal"
+median = 3.0
+cv = 0.5
+"""
+
+
+def built(folder: Path, text: str = TEXT):  # type: ignore[no-untyped-def]
+    (folder / "run.toml").write_text(text)
+    (folder / "table.csv").write_text(TABLE)
+    return build(read_run_file(folder / "run.toml"), folder / "table.csv")
+
+
+def test_it_is_the_population_written_in_python(tmp_path: Path) -> None:
+    import jax.numpy as jnp
+    import numpyro.distributions as d
+
+    from pkpd.population.expression import Covariate
+    from pkpd.population.omega import Block
+
+    ours = built(tmp_path)
+    theirs = Population(
+        parameters={
+            "ka": fixed(1.0),
+            "cl": LogNormal(3.0, cv=0.3) * (Covariate("WT") / 70) ** 0.75,
+            "v": LogNormal(30.0, sd=0.2),
+        },
+        residual={"conc": Combined(0.1, 0.2, "sds") & BelowLimit("M3")},
+        omega=(Block(("cl", "v"), correlation=0.2),),
+        priors={"cl": d.LogNormal(np.log(3.0), np.log1p(0.25) ** 0.5)},
+    )
+    mine = ours.population
+    assert sorted(map(repr, mine.packing.free)) == sorted(map(repr, theirs.packing.free))
+    assert mine.residuals == theirs.residuals
+    x = mine.packing.start() + 0.1
+    values = {name: jnp.array([float(value)]) for name, value in mine.packing.values(jnp.asarray(x)).items()}
+    etas, covariates = {"cl": jnp.array([0.3]), "v": jnp.array([-0.2])}, {"WT": jnp.array([55.0])}
+    for one, other in zip(
+        mine.individual(values, etas, covariates), theirs.individual(values, etas, covariates), strict=True
+    ):
+        assert list(one) == list(other)
+    assert mine.individual(values, etas, covariates)[0]["cl"][0] == pytest.approx(
+        float(theirs.individual(values, etas, covariates)[0]["cl"][0]), rel=1e-14
+    )
+    assert float(mine.penalty(jnp.asarray(x))) == pytest.approx(float(theirs.penalty(jnp.asarray(x))), rel=1e-12)
+    assert [one.name for one in ours.dataset.endpoints] == ["conc"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("variability", "variabilty", r"parameters.cl.variabilty: no such key; did you mean 'variability'"),
+        ('"pk_1cmt_oral"', '"pk_1cmt_orl"', r"model: no model 'pk_1cmt_orl'; closest: pk_1cmt_oral"),
+        ('"pk_1cmt_oral"', '"a + b"', r"model: 'a \+ b' is no model"),
+        ('"pk_1cmt_oral"', '"none.py:oral"', r"model: there is no file"),
+        ("[parameters.v]", "[parameters.vc]", r"parameters.vc: .* no such parameter; (.|\n)*parameters.v: is missing"),
+        ("[residual.conc]", "[residual.cons]", r"residual.cons: .*did you mean 'conc'"),
+        ('adding = "sds"\n', "", r"residual.conc: error = 'combined' needs adding"),
+        ("exponent = 0.75", "slope = 0.75", r"parameters.cl: covariates.0: allometric needs exponent"),
+        ("cv = 0.3", "", r"parameters.cl: variability = 'lognormal' without sd"),
+        ("cv = 0.3", "cv = -0.3", r"parameters.cl: a spread of -0.3"),
+        ("cv = 0.5\n", "", r"priors.cl: a lognormal takes median, cv"),
+        ("[priors.cl]", "[priors.clearance]", r"prior of 'clearance': nothing is called so"),
+        ('effects = ["cl", "v"]', 'effects = ["cl", "ka"]', r"omega: 'ka' has no random effect"),
+        ("initial = 30.0", 'initial = "thirty"', r"parameters.v.initial: input should be a valid number"),
+        ("outputs =", "outptus =", r"data: 'outptus' says nothing about a table"),
+        ("initial = 30.0\n", "literature = true\n", r"parameters.v: the literature of this model has no 'v'"),
+        ("[data]", "[data", r"cannot read the run file"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in TEXT
+    with pytest.raises(InputError, match=told):
+        built(tmp_path, TEXT.replace(old, new, 1))
+
+
+def test_mistakes_are_told_together(tmp_path: Path) -> None:
+    text = TEXT.replace("cv = 0.3", "cv = -0.3").replace('adding = "sds"', "")
+    with pytest.raises(InputError, match=r"run.toml: 2 mistakes\n  parameters.cl.*\n  residual.conc"):
+        built(tmp_path, text)
+
+
+def test_a_model_of_ones_own_is_named_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from pkpd.models.library import model\ndef oral(): return model('pk_1cmt_oral')\n"
+    )
+    found = built(tmp_path, TEXT.replace("pk_1cmt_oral", "mine.py:oral"))
+    assert found.model.symbols == ("ka", "cl", "v")
+    with pytest.raises(InputError, match=r"has no 'orl'; it has"):
+        built(tmp_path, TEXT.replace("pk_1cmt_oral", "mine.py:orl"))
+
+
+def test_models_are_joined(tmp_path: Path) -> None:
+    from pkpd.runs.model_source import find_model
+
+    assert find_model("il2_sc >> treg_proliferation", tmp_path).name == "il2_sc+treg_proliferation"
