@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from pkpd.fit.covariance import FLAT
 from pkpd.fit.importance import importance
 from pkpd.fit.scalar import Scalar, Vector
 
@@ -42,7 +43,7 @@ def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int
     if r is not None and np.isfinite(r).all():
         diagonal = np.sqrt(np.maximum(np.abs(np.diag(r)), 1e-300))
         eigenvalues = np.linalg.eigvalsh(r / np.outer(diagonal, diagonal))
-        if eigenvalues[0] > 0:
+        if eigenvalues[0] > FLAT:
             promised = float(0.25 * gradient @ np.linalg.solve(r, gradient))
             if promised > PROMISED:
                 reasons.append(f"the gradient has not vanished: a Newton step would gain {promised:.2g}")

@@ -18,8 +18,9 @@ from pkpd.fit.scalar import Scalar, Vector, natural
 
 Square = Float[np.ndarray, "parameter parameter"]
 
-_FLAT = 1e-8
-"""Eigenvalue of R, scaled to a unit diagonal, below which a direction is not identified."""
+FLAT = 1e-6
+"""Eigenvalue of R, scaled to a unit diagonal, below which a direction is not identified. What is integrated to 1e-7
+leaves 2e-7 in a direction in which nothing changes at all."""
 
 _WIDE = 3.0
 """SE on the log scale above which the data leave a factor of 20 on both sides open."""
@@ -54,7 +55,7 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
     scores = scalar.value(x)[2]
     s = 0.25 * scores @ scores.T
     eigenvalues, verdict = identified(r, names)
-    covariance = _covariance(kind, r, s) if eigenvalues[0] > _FLAT else np.full_like(r, np.nan)
+    covariance = _covariance(kind, r, s) if eigenvalues[0] > FLAT else np.full_like(r, np.nan)
     if kind != "r" and scores.shape[1] < len(names):
         verdict = (
             *verdict,
@@ -103,13 +104,13 @@ def identified(r: Square, names: tuple[str, ...]) -> tuple[Float[np.ndarray, " p
     scale = np.sqrt(np.where(np.abs(diagonal) > 1e-12, np.abs(diagonal), 1.0))
     values, vectors = np.linalg.eigh(r / np.outer(scale, scale))
     for value, vector in zip(values, vectors.T, strict=True):
-        if value > _FLAT:
+        if value > FLAT:
             continue
         large = [i for i in np.argsort(-np.abs(vector)).tolist() if abs(vector[i]) > 0.3]
         if len(large) == 1 and abs(diagonal[large[0]]) <= 1e-12:
             continue
         who = ", ".join(names[i] for i in large)
-        if value < -_FLAT:
+        if value < -FLAT:
             sentences.append(f"no minimum: the objective still falls where {who} change together")
         else:
             sentences.append(f"{who} are not identified: changed together they leave the objective as it is")

@@ -141,3 +141,12 @@ def test_the_covariance_is_that_of_the_packed_parameters() -> None:
     spectrum = np.linalg.eigvalsh(found.uncertainty.correlation)
     assert found.uncertainty.condition == pytest.approx(spectrum[-1] / spectrum[0])
     assert uncertainty.__doc__
+
+
+def test_a_direction_that_only_rounding_bends_is_not_identified() -> None:
+    """As the mRNA-6231 drug model leaves it, whose volume no data can tell: an eigenvalue of 2e-7, not 0."""
+    flat = np.array([1.0, 1.0, 0.0]) / np.sqrt(2)
+    r = 2.0 * (np.eye(3) - (1 - 2e-7) * np.outer(flat, flat))
+    values, sentences = identified(r, ("v", "clc", "ka"))
+    assert 0 < values[0] < 1e-6
+    assert sentences == ("v, clc are not identified: changed together they leave the objective as it is",)
