@@ -1,4 +1,4 @@
-"""Strict JAX for all tests: no silent change of rank or type. What was compiled is let go before memory maps run out."""
+"""Strict JAX for all tests: no silent change of rank or type. Compiled functions are let go before maps run out."""
 
 from collections.abc import Iterator
 from itertools import count
