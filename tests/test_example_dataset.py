@@ -1,6 +1,8 @@
 """The shipped example trial is what its script makes, and says that it is simulated."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +39,13 @@ def test_it_is_what_the_script_makes() -> None:
 def test_it_says_that_it_is_simulated() -> None:
     assert SHIPPED.read_text(encoding="utf-8").startswith("# SIMULATED DATA")
     assert "SIMULATED" in shipped("examples/pss_simulated.toml").read_text(encoding="utf-8")
+
+
+def test_the_example_of_a_fit_is_what_its_script_makes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(SCRIPT.parent / "make_oral_example.py"), str(tmp_path)], check=True)
+    for name in ("oral.csv", "oral_fit.toml"):
+        made, there = (tmp_path / name).read_text("utf-8"), shipped(f"examples/{name}").read_text("utf-8")
+        # Values are written to four digits; another machine may round the last one differently.
+        assert [len(line) for line in made.splitlines()] == [len(line) for line in there.splitlines()]
+        assert made == there or name == "oral.csv"
+        assert "SIMULATED" in there.splitlines()[0]

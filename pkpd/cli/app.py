@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from pkpd.cli import compare, data, models, qualify, regimens
+from pkpd.cli import compare, data, fit, models, qualify, regimens, runs
 from pkpd.errors import InputError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -21,6 +21,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("fit", epilog=fit.EXAMPLE)(fit.fit)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(regimens.app, name="regimens")
 app.add_typer(models.app, name="models")

@@ -105,14 +105,21 @@ def plot(
 
 @app.command(epilog="Example: pkpd data example --out trial")
 def example(
+    which: Annotated[Literal["trial", "oral"], typer.Argument(help="A trial, or a table with a fit's run file.")] = (
+        "trial"
+    ),
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the two files")] = Path(),
 ) -> None:
-    """Write the example table and its description: a SIMULATED trial with NCT02464319's schedule, no real patients."""
+    """Write an example table. All are SIMULATED, without real patients.
+
+    trial: NCT02464319's schedule, with a description of the table. oral: 40 subjects after one oral dose, with a run
+    file to fit them.
+    """
     from pkpd.errors import InputError
     from pkpd.storage import shipped, writable_folder, write_atomically
 
     folder = writable_folder(out)
-    names = ("pss_simulated.csv", "pss_simulated.toml")
+    names = {"trial": ("pss_simulated.csv", "pss_simulated.toml"), "oral": ("oral.csv", "oral_fit.toml")}[which]
     for name in names:
         if (folder / name).exists():
             raise InputError(f"'{folder / name}' is there already: nothing was written; give another folder with --out")
@@ -120,7 +127,9 @@ def example(
         content = shipped(f"examples/{name}").read_bytes()
         write_atomically(folder / name, lambda path, content=content: path.write_bytes(content))
         typer.echo(f"{folder / name}")
-    typer.echo("SIMULATED data; see what is in it: pkpd data check " + str(folder / names[0]))
+    table, beside = folder / names[0], folder / names[1]
+    hint = f"see what is in it: pkpd data check {table}" if which == "trial" else f"fit it: pkpd fit {beside} {table}"
+    typer.echo(f"SIMULATED data; {hint}")
 
 
 def _said(description: Path | None, ignore: list[str] | None, simulate: bool) -> dict[str, object]:

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -43,17 +45,20 @@ class Fit:
     """A finished fit.
 
     `ofv` follows `convention`, with `penalty` of the priors in it. `estimates`, `se`: what a person reads, on its
-    natural scale. `etas`: by effect, `[subject]` or `[record, subject]`. `subject_ofv`: without priors. `audit`: None
-    where the objective is infinite. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that ended
-    within 0.1 of the best. `seconds`: by part.
+    natural scale. `z`: whitened random effects, eta = L z. `etas`: by effect, `[subject]` or `[record, subject]`.
+    `subject_ofv`: without priors. `uncertainty`: None where none was asked for. `audit`: None where the objective is
+    infinite, or `examined` was not called. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
+    ended within 0.1 of the best. `seconds`: by part.
     """
 
+    population: Population
     method: Approximation
     convention: str
     converged: bool
     ofv: float
     penalty: float
     x: Vector
+    z: Float[np.ndarray, "effect subject"]
     estimates: dict[str, float]
     uncertainty: Uncertainty | None
     etas: dict[str, np.ndarray]
@@ -71,6 +76,12 @@ class Fit:
         """Standard errors on the natural scale; empty where there was no covariance step."""
         return {} if self.uncertainty is None else self.uncertainty.se
 
+    def to_inferencedata(self, draws: int = 1000, seed: int = 0) -> Any:
+        """Asymptotic draws for ArviZ: see `pkpd.fit.inference_data.asymptotic_draws`."""
+        from pkpd.fit.inference_data import asymptotic_draws
+
+        return asymptotic_draws(self.population, self.x, self.uncertainty, draws, seed)
+
 
 def fit(
     population: Population,
@@ -83,18 +94,48 @@ def fit(
     starts: int = 1,
     seed: int = 0,
     covariance: str | None = "sandwich",
-    told: Callable[[Progress], None] | None = None,
+    told: Callable[[int, Progress], None] | None = None,
     checkpoints: Path | None = None,
 ) -> Fit:
     """Minimise the objective of `population` for `problem` (made from `table`).
 
     `nodes`: of agq for each random effect. `starts`: one from the initial estimates, the others random, each
-    parameter off by up to a factor of 3. `covariance`: None for no covariance step. `checkpoints`: folder from
-    which a fit that was killed goes on, with the result it would have had.
+    parameter off by up to a factor of 3. `told` is called with the start, from 0, and its progress after each step.
+    `covariance`: None for no covariance step. `checkpoints`: folder from which a fit that was killed goes on, with the
+    result it would have had.
 
     Raises `InputError` on what can be seen to be wrong before anything is computed, such as a proportional error
     where the prediction is 0, naming the rows.
     """
+    found = estimated(
+        population,
+        problem,
+        table,
+        method=method,
+        nodes=nodes,
+        estimator=estimator,
+        starts=starts,
+        seed=seed,
+        told=told,
+        checkpoints=checkpoints,
+    )
+    return examined(found, problem, covariance=covariance, seed=seed)
+
+
+def estimated(
+    population: Population,
+    problem: Problem,
+    table: Table,
+    *,
+    method: str,
+    nodes: int = 1,
+    estimator: Estimator | None = None,
+    starts: int = 1,
+    seed: int = 0,
+    told: Callable[[int, Progress], None] | None = None,
+    checkpoints: Path | None = None,
+) -> Fit:
+    """The first part of `fit`: the estimates, without a covariance step and an audit."""
     scalar = Scalar(population, Approximation(method, nodes), problem)
     outer = QuasiNewton() if estimator is None else estimator
     if starts < 1:
@@ -104,12 +145,29 @@ def fit(
     ended = []
     for k, x in enumerate(random_starts(population, starts, seed)):
         place = None if checkpoints is None else checkpoints / f"start_{k:03d}.npz"
-        ended.append(_from(outer, scalar, x, told, place))
-    seconds = {"estimation": time.perf_counter() - clock}
+        ended.append(_from(outer, scalar, x, None if told is None else partial(told, k), place))
     converged = [one for one in ended if one.verdict.converged]
     best = min(converged or ended, key=lambda one: one.value)
     judged = tuple(_judged(one, best) for one in ended)
-    return _finished(scalar, table, best, judged, covariance, seconds, seed)
+    return _result(scalar, table, best, judged, {"estimation": time.perf_counter() - clock})
+
+
+def examined(found: Fit, problem: Problem, *, covariance: str | None = "sandwich", seed: int = 0) -> Fit:
+    """The second part of `fit`: the covariance step, and the audit. Without numbers there is nothing to examine."""
+    if not np.isfinite(found.ofv):
+        return found
+    scalar = Scalar(found.population, found.method, problem)
+    step, reasons, seconds = None, list(found.reasons), dict(found.seconds)
+    if covariance is not None:
+        clock = time.perf_counter()
+        step = uncertainty(scalar, found.x, covariance)
+        reasons += step.verdict
+        seconds["covariance"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    audited = audit(scalar, found.x, float(found.subject_ofv.sum()), None if step is None else step.r, seed)
+    reasons += audited.reasons
+    seconds["audit"] = time.perf_counter() - clock
+    return replace(found, uncertainty=step, audit=audited, reasons=tuple(reasons), seconds=seconds)
 
 
 def refuse_impossible(population: Population, problem: Problem, table: Table) -> None:
@@ -162,15 +220,7 @@ def _from(
     return Start(end, scalar.value(end)[0], verdict, estimator.progress(state).step, failed)
 
 
-def _finished(
-    scalar: Scalar,
-    table: Table,
-    best: Start,
-    ended: tuple[Start, ...],
-    covariance: str | None,
-    seconds: dict[str, float],
-    seed: int,
-) -> Fit:
+def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...], seconds: dict[str, float]) -> Fit:
     population, problem, x = scalar.population, scalar.problem, best.x
     found = scalar.evaluation(x)
     z = np.asarray(found.z)
@@ -178,35 +228,26 @@ def _finished(
     if best.failed:
         who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
         reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}")
-    step, audited = None, None
     agreeing = sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended)
     if len(ended) > 1 and 2 * agreeing < len(ended):
         reasons.append(f"only {agreeing} of {len(ended)} starts end at this optimum")
-    if np.isfinite(best.value):
-        if covariance is not None:
-            clock = time.perf_counter()
-            step = uncertainty(scalar, x, covariance)
-            reasons += step.verdict
-            seconds = {**seconds, "covariance": time.perf_counter() - clock}
-        clock = time.perf_counter()
-        audited = audit(scalar, x, float(found.value.sum()), None if step is None else step.r, seed)
-        reasons += audited.reasons
-        seconds = {**seconds, "audit": time.perf_counter() - clock}
     read = np.asarray(natural(jnp.asarray(x), population)[0])
     return Fit(
+        population=population,
         method=scalar.approximation,
         convention=CONVENTION + (", and -2 log density of the priors" if population.priors else ""),
         converged=best.verdict.converged,
         ofv=best.value,
         penalty=float(population.penalty(jnp.asarray(x))) if population.priors else 0.0,
         x=x,
+        z=z,
         estimates=dict(zip(population.summary_names, read.tolist(), strict=True)),
-        uncertainty=step,
+        uncertainty=None,
         etas=individual_effects(population, x, z, problem),
         subject_ofv=np.asarray(found.value),
         eta_shrinkage=eta_shrinkage(population, x, z, problem),
         epsilon_shrinkage=epsilon_shrinkage(population, x, z, problem),
-        audit=audited,
+        audit=None,
         starts=ended,
         agreeing=agreeing,
         reasons=tuple(reasons),

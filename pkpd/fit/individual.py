@@ -132,6 +132,10 @@ class Individual:
 
         return jax.vmap(lambda unit: jax.jvp(features, (z,), (unit,)), out_axes=(None, 0))(_units(z))
 
+    def parameters(self, values: Values, z: Z, problem: Problem) -> dict[str, Array]:
+        """The model's parameters of each subject, `[subject]` or `[record, subject]`."""
+        return self._parameters(values, z, problem)[0]
+
     def _parameters(
         self, values: Values, z: Z, problem: Problem
     ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:

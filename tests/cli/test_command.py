@@ -23,12 +23,18 @@ VERBS = (
     ["models", "list"],
     ["models", "show"],
     ["qualify"],
+    ["fit"],
+    ["runs"],
+    ["runs", "compare"],
+    ["runs", "show"],
     ["qualify", "dosing"],
     ["qualify", "literature"],
 )
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (["regimens"], ["models"], ["qualify"])])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb not in (["regimens"], ["models"], ["qualify"], ["runs"])]
+)
 def test_every_verb_has_help_with_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*verb, "--help"]) == 0
     assert f"Example: pkpd {' '.join(verb)}".strip() in " ".join(capsys.readouterr().out.split())

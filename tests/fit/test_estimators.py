@@ -161,11 +161,11 @@ def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> Non
     )
     table = plain_table(value)
     data = problem(population, table, predict)
-    told: list[Progress] = []
-    found = fit(population, data, table, starts=3, told=told.append, checkpoints=tmp_path)
+    told: list[tuple[int, Progress]] = []
+    found = fit(population, data, table, starts=3, told=lambda *one: told.append(one), checkpoints=tmp_path)
     assert found.converged and found.reasons == ()
     assert found.agreeing == 3
-    assert len(told) == sum(one.steps for one in found.starts)
+    assert [start for start, _ in told] == [k for k, one in enumerate(found.starts) for _ in range(one.steps)]
     assert found.ofv == pytest.approx(found.subject_ofv.sum(), abs=1e-9)
     assert set(found.se) == set(found.estimates)
     # 16 subjects: three times the SE of a log-scale mean of 0.3.

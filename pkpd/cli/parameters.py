@@ -1,0 +1,75 @@
+"""The terminal's view of fits: what was estimated, how well, what to be wary of; and several runs beside each other."""
+
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def print_results(result: dict[str, Any], folder: Path) -> None:
+    """Print the parameter table, the criteria and the warnings."""
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("parameter", overflow="fold")
+    for heading in ("estimate", "unit", "SE", "RSE %", "95 % CI", "CV %", "shrink. %"):
+        table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=heading == "95 % CI")
+    for row in result["parameters"]:
+        interval = "" if row["ci_low"] is None else f"{row['ci_low']:.4g} to {row['ci_high']:.4g}"
+        se = "fixed" if row["fixed"] else _number(row["se"])
+        shown = (_number(row["estimate"]), row["unit"], se, _number(row["rse_pct"], ".1f"), interval)
+        table.add_row(row["name"], *shown, _number(row["cv_pct"], ".1f"), _number(row["shrinkage_pct"], ".1f"))
+    console.print(table)
+    console.print(
+        "omega and residual error as SD, their RSE that of the variance (2 SE/SD); CV % = sqrt(exp(omega^2) - 1); "
+        "intervals are symmetric where it is estimated: log, logit, Fisher z for correlations",
+        style="dim",
+    )
+    console.print(f"objective {_number(result['ofv'], '.3f')} ({result['convention']})", highlight=False)
+    console.print(
+        f"{result['method']}, AIC {_number(result['aic'], '.1f')}, BIC {_number(result['bic'], '.1f')} "
+        f"(n = {result['observations']} measured observations), condition number {_number(result['condition'])}, "
+        f"{result['agreeing']} of {len(result['starts'])} starts agree",
+        highlight=False,
+    )
+    if result["minus_2ll"] is not None:
+        console.print(
+            f"-2 log L by importance sampling {result['minus_2ll']:.2f} +- {result['minus_2ll_error']:.2f}, "
+            f"shrinkage of residuals {_shrinkage(result['epsilon_shrinkage'])}",
+            highlight=False,
+        )
+    seconds = ", ".join(f"{part} {value:.1f} s" for part, value in result["seconds"].items())
+    console.print(f"{seconds}, compilation included", style="dim", highlight=False)
+    for one in result["lights"]:
+        console.print(f"warning: {one['message']}", style="yellow", highlight=False)
+    console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+
+
+def print_runs(rows: list[dict[str, Any]]) -> None:
+    """Print one row a run: objective, difference to its parent or to the first, criteria, condition, starts."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold")
+    table.add_column("based on", overflow="fold")
+    for heading in ("status", "method", "OFV", "dOFV", "par.", "AIC", "BIC", "cond.", "starts", "s"):
+        table.add_column(heading, justify="left" if heading in ("status", "method") else "right")
+    for row in rows:
+        numbers = (_number(row[name], ".2f") for name in ("ofv", "delta_ofv"))
+        criteria = (_number(row[name], ".1f") for name in ("aic", "bic"))
+        starts = f"{row['agreeing']}/{row['starts']}"
+        rest = (_number(row["condition"], ".3g"), starts, _number(row["seconds"], ".1f"))
+        table.add_row(
+            row["run"], row["based_on"], row["status"], row["method"], *numbers, str(row["estimated"]), *criteria, *rest
+        )
+    console = Console()
+    console.print(table)
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+        console.print(f"warning: {note}", style="yellow", highlight=False)
+
+
+def _shrinkage(parts: dict[str, float | None]) -> str:
+    return ", ".join(f"{name} {100 * value:.1f} %" for name, value in parts.items() if value is not None) or "none"
+
+
+def _number(value: float | None, form: str = ".4g") -> str:
+    return "" if value is None else format(value, form)

@@ -1,0 +1,64 @@
+"""Several runs beside each other, from what their folders hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pkpd.errors import InputError
+from pkpd.runs.folder import read_json
+
+
+def compared(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """One row a run, with the difference of its objective to the run it is based on, or to the first.
+
+    A difference means something only between the same data, the same convention and the same method: where one of
+    them differs there is none, and `note` says why. Raises `InputError` on a folder that is no run.
+    """
+    runs = [(folder, read_json(folder, "manifest.json"), _fit(folder)) for folder in folders]
+    if not runs:
+        raise InputError("give one run folder or more, for example pkpd runs compare runs/*")
+    by_name = {folder.name: (manifest, fit) for folder, manifest, fit in runs}
+    rows = []
+    for folder, manifest, fit in runs:
+        parent = Path(manifest.get("parent") or "").name
+        base = by_name.get(parent, (runs[0][1], runs[0][2]))
+        note = _not_comparable(manifest, fit, *base)
+        known = fit.get("ofv") is not None and base[1].get("ofv") is not None
+        rows.append(
+            {
+                "run": folder.name,
+                "folder": str(folder),
+                "based_on": parent,
+                "description": manifest.get("description", ""),
+                "status": manifest.get("status", ""),
+                "method": fit.get("method", ""),
+                "ofv": fit.get("ofv"),
+                "delta_ofv": fit["ofv"] - base[1]["ofv"] if known and not note else None,
+                "estimated": fit.get("estimated", ""),
+                "aic": fit.get("aic"),
+                "bic": fit.get("bic"),
+                "condition": fit.get("condition"),
+                "agreeing": fit.get("agreeing", ""),
+                "starts": len(fit.get("starts", [])),
+                "seconds": sum(fit.get("seconds", {}).values()) or None,
+                "note": f"{folder.name}: no difference of objectives: {note}" if note and known else "",
+            }
+        )
+    return rows
+
+
+def _fit(folder: Path) -> dict[str, Any]:
+    """fit.json; nothing where the run has not come so far."""
+    return read_json(folder, "fit.json") if (folder / "fit.json").exists() else {}
+
+
+def _not_comparable(manifest: dict[str, Any], fit: dict[str, Any], base: dict[str, Any], other: dict[str, Any]) -> str:
+    differ = []
+    if manifest.get("sha256", {}).get("data") != base.get("sha256", {}).get("data"):
+        differ.append("other data")
+    differ += [
+        f"another {name}"
+        for name in ("convention", "method", "nodes", "observations")
+        if fit and other and fit[name] != other[name]
+    ]
+    return ", ".join(differ)
