@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from oracles.expm_events import DOSE, Record
 
 from pkpd.events.doses import Doses
-from pkpd.models.il2_receptor import CELLS
+from pkpd.models.illustration import ILLUSTRATIONS
 from pkpd.models.library import model
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, State, Values
 from pkpd.population.virtual import literature_of, typical_values
@@ -222,80 +222,8 @@ class Row:
 
     def subjects(self, count: int = 1) -> dict[str, NDArray]:
         """Parameters of `whole` for `count` like subjects: typical values, and those stated."""
-        driving = next((row.values for row in LIBRARY if row.name == self.driver), {})
-        typical = typical_values(literature_of(self.whole)) | driving | self.values
+        typical = typical_values(literature_of(self.whole)) | ILLUSTRATIONS[self.name].stated()
         return {name: np.full(count, value) for name, value in typical.items()}
 
 
-PK = {"cl": 4.0, "v": 30.0}
-PK2 = {"cl": 4.0, "vc": 20.0, "q": 6.0, "vp": 50.0}
-ORAL = {"ka": 0.7}
-TWICE = ORAL | {"tlag": 1.5, "f1": 0.6, "f2": 0.3}
-SATURABLE = {"v": 30.0, "vmax": 10.0, "km": 2.0}
-EMAX = {"emax": 5.0, "ec50": 2.0}
-IMAX = {"imax": 0.8, "ic50": 2.0}
-TURNOVER = {"kin": 1.5, "kout": 0.05}
-TARGET = {"ka": 0.3, "f": 0.7, "v": 3.0, "kel": 0.1, "ksyn": 0.3, "kdeg": 0.1, "kint": 0.05}
-
-LIBRARY = (
-    Row("il2_sc"),
-    Row("treg_proliferation", driver="il2_sc"),
-    Row("nk_cd56bright", driver="il2_sc"),
-    Row("il2_treg_nk"),
-    Row("treg_production", driver="il2_sc"),
-    Row("treg_tachyphylaxis", driver="il2_sc"),
-    Row("treg_endogenous", driver="il2_sc"),
-    Row("treg_trafficking", driver="il2_sc"),
-    Row("treg_cd25", driver="il2_sc"),
-    Row("treg_cd122", driver="il2_sc"),
-    Row("treg_cells", driver="il2_treg_nk"),
-    Row("sil2r", driver="il2_treg_nk"),
-    Row("eosinophils", driver="il2_sc"),
-    Row("essdai", driver="il2_treg_nk"),
-    *(Row(f"il2_receptor_{cell}", driver="il2_sc") for cell in CELLS["first"]),
-    *(Row(f"il2_signal_{cell}", driver="il2_sc") for cell in CELLS["first"]),
-    Row("il2_sc_minimal"),
-    Row("treg_clearance", driver="il2_treg_nk"),
-    Row("mrna6231_kpd", dose=100.0),
-    Row("mrna6231_treg", driver="mrna6231_kpd", dose=100.0),
-    Row("pk_1cmt_iv", values=PK, dose=100.0),
-    Row("pk_2cmt_iv", values=PK2, dose=100.0),
-    Row("pk_3cmt_iv", values=PK2 | {"q2": 1.0, "vp2": 200.0}, dose=100.0),
-    Row("pk_1cmt_oral", values=PK | ORAL, dose=100.0),
-    Row("pk_2cmt_oral", values=PK2 | ORAL, dose=100.0),
-    Row("pk_1cmt_oral_lag", values=PK | ORAL | {"tlag": 0.8}, dose=100.0),
-    Row("pk_2cmt_oral_lag", values=PK2 | ORAL | {"tlag": 0.8}, dose=100.0),
-    Row("pk_1cmt_zero", values=PK | {"d": 3.0}, dose=100.0),
-    Row("pk_1cmt_first_zero", values=PK | TWICE | {"d": 3.0}, dose=100.0),
-    Row("pk_1cmt_two_first", values=PK | TWICE | {"ka2": 0.2}, dose=100.0),
-    Row("pk_transit", values=PK | ORAL | {"mtt": 2.0}, dose=100.0),
-    Row("pk_1cmt_iv_mm", values=SATURABLE, dose=100.0),
-    Row("pk_1cmt_oral_mm", values=SATURABLE | ORAL, dose=100.0),
-    Row("pk_2cmt_iv_mm", values={"vc": 20.0, "q": 6.0, "vp": 50.0, "vmax": 10.0, "km": 2.0}, dose=100.0),
-    Row("effect_linear", driver="pk_1cmt_oral", values={"e0": 3.0, "slope": 0.7}, dose=100.0),
-    Row("effect_log", driver="pk_1cmt_oral", values={"e0": 3.0, "slope": 0.7, "c1": 0.2}, dose=100.0),
-    Row("effect_emax", driver="pk_1cmt_oral", values={"e0": 3.0} | EMAX, dose=100.0),
-    Row("effect_imax", driver="pk_1cmt_oral", values={"e0": 3.0} | IMAX, dose=100.0),
-    Row(
-        "effect_sigmoid", driver="pk_1cmt_oral", values={"e0": 3.0, "emax": 5.0, "ec50": 0.5, "gamma": 2.5}, dose=100.0
-    ),
-    Row("effect_compartment", driver="pk_1cmt_oral", values={"ke0": 0.2}, dose=100.0),
-    *(Row(f"indirect_response_{k}", driver="pk_1cmt_oral", values=TURNOVER | IMAX, dose=100.0) for k in (1, 2)),
-    *(Row(f"indirect_response_{k}", driver="pk_1cmt_oral", values=TURNOVER | EMAX, dose=100.0) for k in (3, 4)),
-    Row(
-        "friberg",
-        driver="pk_1cmt_oral",
-        values={"circ0": 5.0, "mtt": 90.0, "slope": 0.3, "gamma": 0.17},
-        dose=100.0,
-    ),
-    Row("tolerance_moderator", driver="pk_1cmt_oral", values={"e0": 3.0, "ktol": 0.1, "m50": 1.0} | EMAX, dose=100.0),
-    Row("tolerance_precursor", driver="pk_1cmt_oral", values={"kp": 0.1} | TURNOVER | EMAX, dose=100.0),
-    Row("tmdd_full", values=TARGET | {"kon": 2.0, "koff": 0.2}, dose=40.0),
-    Row("tmdd_qss", values=TARGET | {"kss": 0.125}, dose=40.0),
-    Row(
-        "tmdd_mm",
-        values={"ka": 0.3, "f": 0.7, "v": 3.0, "ke": 0.1, "vmax": 0.9, "km": 0.25},
-        dose=40.0,
-    ),
-)
-"""One row for each library model; a new model needs a row and nothing else to be held to the contract."""
+LIBRARY = tuple(Row(name, one.driver, one.values, one.dose) for name, one in ILLUSTRATIONS.items())

@@ -1,8 +1,13 @@
 """`pkpd models`: the model library with the numbers behind it."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pkpd.literature import Prior
+    from pkpd.models.model import Model
 
 LIST_EXAMPLE = "Example: pkpd models list"
 SHOW_EXAMPLE = "Example: pkpd models show il2_treg_nk"
@@ -21,32 +26,29 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print as J
 
         print(json.dumps(found, indent=1))
         return
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "what it describes", "outputs")
+    table = Table("name", "what it describes", "outputs", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in found:
-        table.add_row(row["name"], row["title"], ", ".join(f"{o} [{unit}]" for o, unit in row["outputs"].items()))
+        outputs = (f"{name} [{unit}]" if unit else name for name, unit in row["outputs"].items())
+        table.add_row(row["name"], row["title"], ", ".join(outputs))
     Console().print(table)
 
 
 @app.command("show", epilog=SHOW_EXAMPLE)
 def show(
-    name: Annotated[str, typer.Argument(help="A name from `pkpd models list`.")],
+    name: Annotated[str, typer.Argument(help="A name from `pkpd models list`, several joined by >>, or file.py:name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show a model: equations, parameters with source, status and grade, references."""
-    from pkpd.literature import is_assumption, priors
-    from pkpd.models.library import model
+    """Show a model: diagram, equations, parameters with source, status and grade, references."""
+    from pkpd.literature import priors
+    from pkpd.models.diagram import lines
+    from pkpd.runs.model_source import find_model
 
-    found = model(name)
+    found = find_model(name, Path())
     known = {symbol: prior for file in found.literature for symbol, prior in priors(file).items()}
-    equations = (
-        *(found.linear.equations if found.linear else ()),
-        *(e for r in found.responses for e in r.equations),
-    )
-    readouts = [readout.equation for readout in found.linear.readouts] if found.linear else []
-    readouts += [one.equation for one in found.derived]
     if as_json:
         import json
         from dataclasses import asdict
@@ -56,35 +58,48 @@ def show(
             | (asdict(known[p.symbol]) if p.symbol in known else {"typical": None})
             for p in found.parameters
         ]
-        body = {"name": found.name, "title": found.title, "equations": [*equations, *readouts]}
+        body = {"name": found.name, "title": found.title, "equations": found.equations, "diagram": lines(found)}
         print(json.dumps(body | {"parameters": parameters, "references": found.references}, indent=1))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
 
     console = Console()
+
+    def paragraph(text: str) -> None:
+        console.print(Padding(text, (0, 0, 0, 2)), markup=False, highlight=False)
+
     console.print(f"[bold]{name}[/bold]: {found.title}\n")
-    for equation in (*equations, *readouts):
-        console.print(f"  {equation}", markup=False, highlight=False)
-    table = Table("symbol", "meaning", "typical", "unit", "BSV CV", "known to CV", "status", "grade", "source")
+    for line in (*lines(found), "", *found.equations, ""):
+        paragraph(line)
+    console.print(_numbers(found, known))
+    console.print()
     for parameter in found.parameters:
         prior = known.get(parameter.symbol)
-        if prior is None:
-            table.add_row(parameter.symbol, parameter.meaning, "–", parameter.unit, *"–––", "", "no literature value")
-            continue
-        grade = f"{prior.grade} (assumption)" if is_assumption(prior.status, prior.grade) else prior.grade
-        bsv = "–" if prior.bsv_cv is None else f"{100 * prior.bsv_cv:.0f} %"
-        table.add_row(
-            parameter.symbol,
-            parameter.meaning,
-            f"{prior.typical:g}",
-            parameter.unit,
-            bsv,
-            f"{100 * prior.uncertainty_cv:.0f} %",
-            prior.status,
-            grade,
-            prior.source,
-        )
-    console.print(table)
+        source = "no literature value" if prior is None else prior.source
+        paragraph(f"{parameter.symbol}: {parameter.meaning}. {source}")
+    if found.references:
+        console.print("\nReferences")
     for reference in found.references:
-        console.print(f"  {reference}", markup=False, highlight=False)
+        paragraph(reference)
+
+
+def _numbers(model: "Model", known: "dict[str, Prior]") -> object:
+    """One row a parameter, narrow enough for 80 columns; where the numbers come from stands below."""
+    from rich import box
+    from rich.table import Table
+
+    from pkpd.literature import is_assumption
+
+    headings = ("symbol", "typical", "unit", "BSV CV", "known to CV", "status", "grade")
+    table = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for parameter in model.parameters:
+        prior = known.get(parameter.symbol)
+        if prior is None:
+            table.add_row(parameter.symbol, "–", parameter.unit, *"––––")
+            continue
+        grade = f"{prior.grade}, assumption" if is_assumption(prior.status, prior.grade) else prior.grade
+        bsv = "–" if prior.bsv_cv is None else f"{100 * prior.bsv_cv:.0f} %"
+        spread = (bsv, f"{100 * prior.uncertainty_cv:.0f} %")
+        table.add_row(parameter.symbol, f"{prior.typical:g}", parameter.unit, *spread, prior.status, grade)
+    return table

@@ -12,7 +12,9 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
     """Print the parameter table, the criteria and the warnings."""
     console = Console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("parameter", overflow="fold")
+    table.add_column(
+        "parameter", overflow="fold", min_width=min(20, max(len(row["name"]) for row in result["parameters"]))
+    )
     for heading in ("estimate", "unit", "SE", "RSE %", "95 % CI", "CV %", "shrink. %"):
         table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=heading == "95 % CI")
     for row in result["parameters"]:
@@ -28,9 +30,10 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
     )
     console.print(f"objective {_number(result['ofv'], '.3f')} ({result['convention']})", highlight=False)
     console.print(
-        f"{result['method']}, AIC {_number(result['aic'], '.1f')}, BIC {_number(result['bic'], '.1f')} "
-        f"(n = {result['observations']} measured observations), condition number {_number(result['condition'])}, "
-        f"{result['agreeing']} of {len(result['starts'])} starts agree",
+        f"{result['method']}, AIC {_number(result['aic'], '.1f')}, BIC {_number(result['bic'], '.1f')} (with "
+        f"n log(2 pi); n = {result['observations']} measured observations), "
+        + ("" if result["condition"] is None else f"condition number {result['condition']:.4g}, ")
+        + f"{result['agreeing']} of {len(result['starts'])} starts agree",
         highlight=False,
     )
     if result["minus_2ll"] is not None:
@@ -41,27 +44,32 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
         )
     seconds = ", ".join(f"{part} {value:.1f} s" for part, value in result["seconds"].items())
     console.print(f"{seconds}, compilation included", style="dim", highlight=False)
-    for one in result["lights"]:
-        console.print(f"warning: {one['message']}", style="yellow", highlight=False)
+    for message in (*(one["message"] for one in result["lights"]), *result["assumptions"]):
+        console.print(f"warning: {message}", style="yellow", highlight=False)
     console.print(f"results: {folder}", soft_wrap=True, highlight=False)
 
 
 def print_runs(rows: list[dict[str, Any]]) -> None:
     """Print one row a run: objective, difference to its parent or to the first, criteria, condition, starts."""
+    console = Console()
+    wide = console.width >= 100
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold")
-    table.add_column("based on", overflow="fold")
-    for heading in ("status", "method", "OFV", "dOFV", "par.", "AIC", "BIC", "cond.", "starts", "s"):
-        table.add_column(heading, justify="left" if heading in ("status", "method") else "right")
+    headings = ("status", "method", "OFV", "dOFV", "par.", *(("AIC",) if wide else ()), "BIC", "cond.", "starts")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("status", "method") else "right", no_wrap=True)
+    if wide:
+        table.add_column("based on", overflow="fold")
     for row in rows:
-        numbers = (_number(row[name], ".2f") for name in ("ofv", "delta_ofv"))
-        criteria = (_number(row[name], ".1f") for name in ("aic", "bic"))
-        starts = f"{row['agreeing']}/{row['starts']}"
-        rest = (_number(row["condition"], ".3g"), starts, _number(row["seconds"], ".1f"))
-        table.add_row(
-            row["run"], row["based_on"], row["status"], row["method"], *numbers, str(row["estimated"]), *criteria, *rest
-        )
-    console = Console()
+        criteria = [_number(row[name], ".1f") for name in (("aic", "bic") if wide else ("bic",))]
+        cells = [row["run"], row["status"], row["method"], _number(row["ofv"], ".2f"), _number(row["delta_ofv"], ".2f")]
+        cells += [
+            str(row["estimated"]),
+            *criteria,
+            _number(row["condition"], ".3g"),
+            f"{row['agreeing']}/{row['starts']}",
+        ]
+        table.add_row(*cells, *((row["based_on"],) if wide else ()))
     console.print(table)
     for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
         console.print(f"warning: {note}", style="yellow", highlight=False)

@@ -22,6 +22,9 @@ FLAT = 1e-6
 """Eigenvalue of R, scaled to a unit diagonal, below which a direction is not identified. What is integrated to 1e-7
 leaves 2e-7 in a direction in which nothing changes at all."""
 
+SINGULAR = 1e7
+"""Condition number of the correlation above which the covariance says nothing in some direction."""
+
 _WIDE = 3.0
 """SE on the log scale above which the data leave a factor of 20 on both sides open."""
 
@@ -74,6 +77,11 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
                 *verdict,
                 f"{one.name} is hardly identified: its SE on the {one.transform.kind} scale is {wide:.1f}",
             )
+    # With fewer subjects than estimates it is singular anyway, which has been said.
+    if spectrum[0] <= spectrum[-1] / SINGULAR and (kind == "r" or scores.shape[1] >= len(names)):
+        pairs = np.argwhere(np.abs(np.tril(correlation, -1)) > 0.999).tolist()
+        who = "".join(f"; {names[i]} and {names[j]} correlate by {correlation[i, j]:.4f}" for i, j in pairs)
+        verdict = (*verdict, f"the covariance is all but singular, its standard errors may be far too small{who}")
     every = zip(scalar.population.summary_names, np.diag(carried), np.any(slope != 0, axis=1).tolist(), strict=True)
     se = {name: float(np.sqrt(variance)) for name, variance, moves in every if moves}
     return Uncertainty(

@@ -100,7 +100,8 @@ def problem(population: Population, table: Table, predict: Prediction) -> Proble
     found = sorted(set(table.endpoint[scored].tolist()))
     if strange := [name for name in found if name not in population.residuals]:
         raise InputError(
-            f"the data observe {', '.join(strange)}, which has no residual error; add residual={{'{strange[0]}': ..}}"
+            f"the data observe {', '.join(strange)}, which has no residual error (those that have one: "
+            f"{', '.join(population.residuals)}); add one, or call the data's outputs what the model calls them"
         )
     if unused := [name for name in population.residuals if name not in found]:
         raise InputError(f"residual error of {', '.join(unused)}: the data observe {', '.join(found) or 'nothing'}")

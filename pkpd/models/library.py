@@ -108,6 +108,7 @@ def model(name: str) -> Model:
     if name not in MODELS:
         from difflib import get_close_matches
 
-        close = get_close_matches(name, MODELS, n=3) or list(MODELS)
-        raise InputError(f"no model '{name}'; closest: {', '.join(close)} (see `pkpd models list`)")
+        close = get_close_matches(name, MODELS, n=3)
+        hint = f"closest: {', '.join(close)} (see `pkpd models list`)" if close else "see `pkpd models list`"
+        raise InputError(f"no model '{name}'; {hint}")
     return MODELS[name]()

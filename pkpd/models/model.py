@@ -186,6 +186,14 @@ class Model:
         states = {state.name: state.unit for response in self.responses for state in response.states}
         return readouts | states | {one.name: one.unit for one in self.derived}
 
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """What a person reads: of the compartments, the responses, the readouts, and what is derived."""
+        found = list(self.linear.equations) if self.linear else []
+        found += [equation for response in self.responses for equation in response.equations]
+        found += [readout.equation for readout in self.linear.readouts] if self.linear else []
+        return (*found, *(one.equation for one in self.derived))
+
     def sources(self, names: Iterable[str]) -> tuple[str, ...]:
         """The readouts and states of responses that `names` are, or are derived from, each once."""
         derived = {one.name: one for one in self.derived}

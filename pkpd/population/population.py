@@ -4,7 +4,7 @@ Population(
     parameters={"cl": LogNormal(10, cv=0.3) * (Covariate("weight") / 70) ** 0.75, "v": LogNormal(50, cv=0.2)},
     residual={"conc": Proportional(0.3) & BelowLimit("M3")},
     omega=(Block(("cl", "v"), correlation=0.3),),
-    priors={"cl": literature_prior(known["cl"])},
+    priors=literature_prior(model("il2_sc")),
 )
 """
 

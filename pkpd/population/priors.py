@@ -6,6 +6,7 @@ on the natural scale: a MAP estimate is the mode of the posterior density of `cl
 their logarithms. No Jacobian of the packing enters.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,26 +14,53 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pkpd.errors import InputError
-from pkpd.literature import Prior
+from pkpd.literature import Prior, is_assumption, priors
+from pkpd.models.model import Model
 from pkpd.population.transform import inverse_normal_scale
 
 Distribution = Any
 """A `numpyro.distributions.Distribution` of one number."""
 
 
-def literature_prior(prior: Prior) -> Distribution:
+class AssumptionWarning(UserWarning):
+    """A prior rests on numbers that are no facts."""
+
+
+def literature_prior(model: Model) -> dict[str, Distribution]:
+    """A prior of each parameter of `model` that the literature knows, for `Population(priors=..)`.
+
+    Those that are assumptions (grade C or D, from memory, or unknown) are announced by an `AssumptionWarning`.
+    Raises `InputError` where the literature knows none.
+    """
+    known = {symbol: prior for file in model.literature for symbol, prior in priors(file).items()}
+    found = {symbol: known[symbol] for symbol in model.symbols if symbol in known}
+    if not found:
+        raise InputError(f"the literature has no value for a parameter of '{model.name}'; give priors yourself")
+    if weak := [assumed(prior) for prior in found.values() if assumed(prior)]:
+        warnings.warn(f"priors of '{model.name}' that are assumptions: {'; '.join(weak)}", AssumptionWarning, 2)
+    return {symbol: prior_of(prior) for symbol, prior in found.items()}
+
+
+def assumed(prior: Prior) -> str:
+    """What makes `prior` an assumption, in words; empty where it is none."""
+    if not is_assumption(prior.status, prior.grade):
+        return ""
+    return f"{prior.symbol} (grade {prior.grade}, {prior.status})"
+
+
+def prior_of(prior: Prior) -> Distribution:
     """How well the literature knows a typical value: log-normal around it, with its `uncertainty_cv`."""
     from numpyro.distributions import LogNormal
 
     return LogNormal(jnp.log(prior.typical), inverse_normal_scale(prior.uncertainty_cv))
 
 
-def checked(priors: Mapping[str, Distribution], known: Mapping[str, bool]) -> dict[str, Distribution]:
-    """`priors`, if each is a distribution of one number and belongs to something in `known` (name: is estimated).
+def checked(given: Mapping[str, Distribution], known: Mapping[str, bool]) -> dict[str, Distribution]:
+    """`given`, if each is a distribution of one number and belongs to something in `known` (name: is estimated).
 
     Raises `InputError` otherwise: a prior is never passed over.
     """
-    for name, prior in priors.items():
+    for name, prior in given.items():
         if name not in known:
             raise InputError(f"prior of '{name}': nothing is called so; there are {', '.join(known)}")
         if not known[name]:
@@ -41,10 +69,10 @@ def checked(priors: Mapping[str, Distribution], known: Mapping[str, bool]) -> di
             raise InputError(f"prior of '{name}': {prior!r} is no distribution of numpyro")
         if tuple(prior.batch_shape) or tuple(prior.event_shape):
             raise InputError(f"prior of '{name}': a distribution of one number is needed, not of several")
-    return dict(priors)
+    return dict(given)
 
 
-def penalty(priors: Mapping[str, Distribution], summary: Mapping[str, Array]) -> Float[Array, ""]:
-    """-2 log density of the priors at the values in `summary`, constants included; 0 without priors."""
-    terms = [-2.0 * prior.log_prob(summary[name]) for name, prior in priors.items()]
+def penalty(given: Mapping[str, Distribution], summary: Mapping[str, Array]) -> Float[Array, ""]:
+    """-2 log density of the priors of `given` at the values in `summary`, constants included; 0 without any."""
+    terms = [-2.0 * prior.log_prob(summary[name]) for name, prior in given.items()]
     return sum(terms, start=jnp.zeros(()))

@@ -68,7 +68,9 @@ def chosen(kind: Kind | None, initial: Number, lower: Number, upper: Number, nam
         raise InputError(f"{label}: transform='{kind}' has no bounds; leave them out or take 'log' or 'logit'")
     inside = lower < initial < upper or kind in ("identity", "signed")
     if not inside and not held:
-        raise InputError(f"{label}: the initial estimate {initial:g} is on a bound, where nothing can move it")
+        if lower <= initial <= upper and initial in (lower, upper):
+            raise InputError(f"{label}: the initial estimate {initial:g} is on a bound, where nothing can move it")
+        raise InputError(f"{label}: the initial estimate {initial:g} is not larger than 0, as a log scale needs")
     scale = abs(initial) if kind in ("identity", "signed") and initial else 1.0
     return Transform(kind, float(lower) if kind in ("log", "logit") else 0.0, float(upper), float(scale))
 

@@ -17,7 +17,7 @@ from pkpd.models.treg_proliferation import treg_proliferation
 from pkpd.population.expression import Covariate, Theta, fixed
 from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
-from pkpd.population.priors import literature_prior
+from pkpd.population.priors import prior_of
 from pkpd.population.residual import BelowLimit, Combined
 from pkpd.qualify.expected import Expected
 from pkpd.storage import shipped
@@ -81,7 +81,7 @@ def population() -> Population:
     return Population(
         parameters,
         residual={"il2": Combined(fixed(LLOQ / 2), 0.3) & BelowLimit("M3"), "treg_percent": Combined(0.4, 0.15)},
-        priors={name: literature_prior(found[name]) for name in ESTIMATED},
+        priors={name: prior_of(found[name]) for name in ESTIMATED},
     )
 
 

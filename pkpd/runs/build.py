@@ -19,7 +19,7 @@ from pkpd.population.individual import BoxCox, LogitNormal, LogNormal, Normal, i
 from pkpd.population.noise import StudentT
 from pkpd.population.omega import Block, Same
 from pkpd.population.population import Population
-from pkpd.population.priors import literature_prior
+from pkpd.population.priors import assumed, prior_of
 from pkpd.population.residual import (
     Additive,
     BelowLimit,
@@ -54,11 +54,12 @@ _EFFECT_NEEDS = {
 
 @dataclass(frozen=True)
 class Built:
-    """What a fit takes, made of a run file and a table."""
+    """What a fit takes, made of a run file and a table. `assumptions`: priors that rest on no facts, in words."""
 
     model: Model
     population: Population
     dataset: Dataset
+    assumptions: tuple[str, ...] = ()
 
 
 def build(written: Written, table: Path) -> Built:
@@ -76,12 +77,18 @@ def build(written: Written, table: Path) -> Built:
     mistakes.tell()
     if population is None:
         raise InputError(f"{written.path.name}: no population")
-    return Built(model, population, read_dataset_as(table, said.data))
+    known = _known(model)
+    weak = (assumed(known[name]) for name, one in said.parameters.items() if one.literature)
+    return Built(model, population, read_dataset_as(table, said.data), tuple(one for one in weak if one))
+
+
+def _known(model: Model) -> dict[str, Prior]:
+    return {symbol: prior for file in model.literature for symbol, prior in literature(file).items()}
 
 
 def _population(written: Written, model: Model, mistakes: Mistakes) -> Population | None:
     said = written.said
-    known = {symbol: prior for file in model.literature for symbol, prior in literature(file).items()}
+    known = _known(model)
     for name in said.parameters:
         if name not in model.symbols:
             mistakes.add(f"parameters.{name}", f"'{model.name}' has no such parameter; {closest(name, model.symbols)}")
@@ -98,7 +105,7 @@ def _population(written: Written, model: Model, mistakes: Mistakes) -> Populatio
         with mistakes.at(f"parameters.{name}"):
             parameters[name] = _parameter(name, one, known)
             if one.literature:
-                priors[name] = literature_prior(known[name])
+                priors[name] = prior_of(known[name])
     for name, one in said.residual.items():
         with mistakes.at(f"residual.{name}"):
             residual[name] = _residual(one)

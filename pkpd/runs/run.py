@@ -6,7 +6,7 @@ cor.csv, posterior.nc, warnings.json). Estimates are written before the covarian
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,6 +99,8 @@ def run(
         frame = built.dataset.table
         write_atomically(folder.path / "data.parquet", lambda path: frame.to_parquet(path, index=False))
         folder.text("data.sha256", f"{hashes['data']}  {table.name}\n")
+    beside: dict[str, Any] = {"assumptions": [f"the prior of {one} is an assumption" for one in built.assumptions]}
+    beside["assumptions"] += _by_activity(built.dataset.units, joined.dataset.units)
     with _watched(folder):
         found = estimated(
             built.population,
@@ -108,14 +110,14 @@ def run(
             told=_steps(folder, built.population.packing.names, told),
             checkpoints=folder.folder("checkpoint"),
         )
-        result = results(found, built.model, joined.problem)
+        result = results(found, built.model, joined.problem) | beside
         folder.json("fit.json", result)
         if np.isfinite(found.ofv):
             write_estimates(folder, found, joined, result)
             told("covariance and audit")
             covariance = None if chosen["covariance"] == "none" else chosen["covariance"]
             found = examined(found, joined.problem, covariance=covariance, seed=chosen["seed"])
-            result = results(found, built.model, joined.problem)
+            result = results(found, built.model, joined.problem) | beside
             folder.json("fit.json", result)
             write_uncertainty(folder, found, result)
             if found.uncertainty is not None and np.isfinite(found.uncertainty.covariance).all():
@@ -123,8 +125,11 @@ def run(
                 write_atomically(
                     folder.path / "posterior.nc", lambda path: draws.to_netcdf(str(path), engine="h5netcdf")
                 )
-        warnings = [{"code": "E-FIT", "severity": "suspect", "message": one} for one in result["reasons"]]
+        warnings: list[dict[str, Any]] = [
+            {"code": "E-FIT", "severity": "suspect", "message": one} for one in result["reasons"]
+        ]
         warnings += [one | {"severity": "warning"} for one in result["lights"]]
+        warnings += [{"code": "W-ASSUMPTION", "severity": "warning", "message": one} for one in result["assumptions"]]
         folder.json("warnings.json", warnings)
         status = "failed" if result["ofv"] is None else "suspect" if result["reasons"] else "finished"
         for one in warnings:
@@ -132,6 +137,15 @@ def run(
     folder.told(status=status, seconds=result["seconds"], ended=_now())
     folder.log(status)
     return Outcome(folder.path, status, result)
+
+
+def _by_activity(given: Mapping[str, str], used: Mapping[str, str]) -> list[str]:
+    """Where units of activity became mass, or the other way: right for IL-2 only."""
+    return [
+        f"{name}: {unit} became {used[name]} by the specific activity of IL-2 (18 MIU = 1.1 mg unless the data say)"
+        for name, unit in given.items()
+        if ("IU" in unit) != ("IU" in used.get(name, unit))
+    ]
 
 
 @contextmanager

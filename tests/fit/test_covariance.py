@@ -150,3 +150,19 @@ def test_a_direction_that_only_rounding_bends_is_not_identified() -> None:
     values, sentences = identified(r, ("v", "clc", "ka"))
     assert 0 < values[0] < 1e-6
     assert sentences == ("v, clc are not identified: changed together they leave the objective as it is",)
+
+
+def test_a_sandwich_that_knows_too_much_is_told() -> None:
+    """a and b are exchangeable and end equal, where every score in a - b is 0: the sandwich has no spread there."""
+    t = np.arange(float(EACH))[:, None]
+
+    def exchangeable(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        return {"y": p["mean"][None] + (p["a"] + p["b"])[None] * t - ((p["a"] - p["b"]) ** 2)[None] * t**2}
+
+    value = balanced() + 1.0 * t + 0.05 * t**2
+    parameters = {"mean": Normal(5.0, sd=1.0), "a": Theta(0.6), "b": Theta(0.4)}
+    found = fitted(value, "sandwich", exchangeable, **parameters)
+    assert found.estimates["a"] == pytest.approx(found.estimates["b"], abs=1e-3)
+    told = [reason for reason in found.reasons if "all but singular" in reason]
+    assert len(told) == 1 and "b and a correlate by 1.0000" in told[0]
+    assert not [one for one in fitted(value, "r", exchangeable, **parameters).reasons if "singular" in one]

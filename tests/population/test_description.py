@@ -9,12 +9,13 @@ import pytest
 import pkpd.engine  # noqa: F401  64 bits
 from pkpd.errors import InputError
 from pkpd.literature import priors as literature
+from pkpd.models.library import model
 from pkpd.population.covariate_effects import allometric, categorical, exponential, linear, power
 from pkpd.population.expression import Covariate, Expression, Given, Theta, exp, fixed
 from pkpd.population.individual import BoxCox, LogitNormal, LogNormal, Normal
 from pkpd.population.omega import Block, Same
 from pkpd.population.population import Population
-from pkpd.population.priors import literature_prior
+from pkpd.population.priors import AssumptionWarning, literature_prior, prior_of
 from pkpd.population.residual import Additive, BelowLimit, Combined, Proportional, StudentT, TransformBothSides
 
 WEIGHT = np.array([55.0, 70.0, 91.0])
@@ -88,9 +89,20 @@ def test_occasions_have_their_own_effect_beside_the_subjects() -> None:
     np.testing.assert_allclose(np.asarray(etas["v"])[:, 0], 0.2 * np.array([3.0, 3.0, 5.0]), rtol=1e-12)
 
 
+def test_the_literature_s_priors_of_a_model_announce_assumptions() -> None:
+    found = literature_prior(model("il2_sc"))
+    assert set(found) == set(model("il2_sc").symbols)
+    assert float(jnp.exp(found["cl"].loc)) == pytest.approx(literature("il2_sc")["cl"].typical)
+    with pytest.warns(AssumptionWarning, match=r"'treg_clearance'.*clt \(grade C, derived\)") as told:
+        assert set(literature_prior(model("treg_clearance"))) == {"clt", "kt"}
+    assert "kt (" not in str(told[0].message)
+    with pytest.raises(InputError, match="no value for a parameter of 'pk_1cmt_iv'"):
+        literature_prior(model("pk_1cmt_iv"))
+
+
 def test_a_literature_prior_is_log_normal_with_its_uncertainty() -> None:
     known = literature("il2_sc")["cl"]
-    prior = literature_prior(known)
+    prior = prior_of(known)
     spread = np.sqrt(np.log1p(known.uncertainty_cv**2))
     x = 1.3 * known.typical
     exact = -np.log(x * spread * np.sqrt(2 * np.pi)) - 0.5 * (np.log(1.3) / spread) ** 2
