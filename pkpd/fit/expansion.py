@@ -7,8 +7,7 @@ the same derivatives up to order n: nothing is approximated there. It is also le
 in one place.
 """
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -40,7 +39,7 @@ def expanded_about(problem: Problem, parameters: dict[str, Array], moving: tuple
         return dict(problem.predict(held | _unpacked(moving, shapes, at, pieces)))
 
     tensors = derivatives(predicted, centre, degree)
-    return replace(problem, predict=jax.tree_util.Partial(partial(_polynomial, moving), pieces, centre, tensors))
+    return replace(problem, predict=jax.tree_util.Partial(_Polynomial(moving), pieces, centre, tensors))
 
 
 def _packed(moving: tuple[str, ...], parameters: dict[str, Array], pieces: Pieces | None) -> Free:
@@ -82,20 +81,22 @@ def derivatives(function: Any, at: Free, order: int) -> tuple[dict[str, Array], 
     return (*lower, slopes[-1])
 
 
-def _polynomial(
-    moving: tuple[str, ...],
-    pieces: Pieces | None,
-    centre: Free,
-    tensors: tuple[dict[str, Array], ...],
-    parameters: dict[str, Array],
-) -> dict[str, Array]:
-    step = _packed(moving, parameters, pieces) - centre
-    found = {}
-    for name in tensors[0]:
-        value = tensors[-1][name]
-        for k in range(len(tensors) - 1, 0, -1):
-            # Horner's rule: D_(k-1) + (step . (D_k + ..)) / k
-            along = step.reshape(step.shape[0], *(1,) * (value.ndim - 2), step.shape[1])
-            value = tensors[k - 1][name] + (value * along).sum(axis=0) / k
-        found[name] = value
-    return found
+@dataclass(frozen=True)
+class _Polynomial:
+    """The prediction function; compared by what it is, so that what takes it as an argument is compiled once."""
+
+    moving: tuple[str, ...]
+
+    def __call__(
+        self, pieces: Pieces | None, centre: Free, tensors: tuple[dict[str, Array], ...], parameters: dict[str, Array]
+    ) -> dict[str, Array]:
+        step = _packed(self.moving, parameters, pieces) - centre
+        found = {}
+        for name in tensors[0]:
+            value = tensors[-1][name]
+            for k in range(len(tensors) - 1, 0, -1):
+                # Horner's rule: D_(k-1) + (step . (D_k + ..)) / k
+                along = step.reshape(step.shape[0], *(1,) * (value.ndim - 2), step.shape[1])
+                value = tensors[k - 1][name] + (value * along).sum(axis=0) / k
+            found[name] = value
+        return found

@@ -125,33 +125,43 @@ def _secant(missing: Array, s: Z, y: Z, curvature: Array) -> Array:
     return jnp.where(usable[None, None], new, missing)
 
 
-class Found(NamedTuple):
-    """Modes that can be differentiated; the scales held at z = 0, if any; `near`: the problem at the modes; which
-    subjects have failed; and the steps taken."""
+class Place(NamedTuple):
+    """Where the modes are, as numbers: what is left to differentiate starts here.
+
+    z: the modes. w: whitener of the curvature there. near: the problem expanded at the modes; near_centre: at z = 0,
+    if the error's scale is that at z = 0. failed: subjects without a mode. steps: of the slowest.
+    """
 
     z: Float[Array, "effect subject"]
-    centre: dict[str, Array] | None
+    w: Float[Array, "effect effect subject"]
     near: Problem
+    near_centre: Problem | None
     failed: Bool[Array, " subject"]
     steps: Int[Array, ""]
 
 
-def found_modes(individual: Individual, values: Values, problem: Problem, order: int, degree: int) -> Found:
-    """Modes as a function of `values` that can be differentiated `order` times, and the problem expanded there to
-    `degree`.
+def placed(individual: Individual, values: Values, problem: Problem, order: int, degree: int) -> Place:
+    """The modes at `values`; the problem expanded there to `degree`, or to what `order` derivatives of them need."""
+    held = jax.lax.stop_gradient(values)
+    near_centre = None
+    if not individual.interaction:
+        zero = jnp.zeros((individual.effects(problem), problem.subjects))
+        near_centre = individual.near(held, zero, problem, order)
+    centre = None if near_centre is None else individual.centre(held, near_centre)
+    result = modes(individual, held, centre, problem)
+    near = individual.near(held, result.z, problem, max(degree, order + 1, 2))
+    w = dense.whitener(individual.hessian(held, result.z, centre, near))
+    return jax.lax.stop_gradient(Place(result.z, w, near, near_centre, ~result.found, result.steps))
+
+
+def mode_at(individual: Individual, values: Values, place: Place, order: int) -> tuple[Z, dict[str, Array] | None]:
+    """The modes, and the scales held at z = 0 if any; functions of `values` to be differentiated `order` times.
 
     From the mode z*, where g = 0, `order` further steps z - H^-1 g(x, z) are taken, with H held constant. They do
     not move z*; but as a function of x, each of them makes one more derivative that of the implicit function.
     """
-    centre = None
-    if not individual.interaction:
-        zero = jnp.zeros((individual.effects(problem), problem.subjects))
-        centre = individual.centre(values, individual.near(values, zero, problem, order))
-    held, held_centre = jax.lax.stop_gradient((values, centre))
-    result = modes(individual, held, held_centre, problem)
-    z = jax.lax.stop_gradient(result.z)
-    near = individual.near(held, z, problem, max(degree, order + 1, 2))
-    w = dense.whitener(jax.lax.stop_gradient(individual.hessian(held, z, held_centre, near)))
+    centre = None if place.near_centre is None else individual.centre(values, place.near_centre)
+    z = place.z
     for _ in range(order):
-        z = z - dense.solve(w, individual.gradient(values, z, centre, near))
-    return Found(z, centre, near, ~result.found, result.steps)
+        z = z - dense.solve(place.w, individual.gradient(values, z, centre, place.near))
+    return z, centre

@@ -17,11 +17,15 @@ from jaxtyping import Array, Bool, Float, Int
 from pkpd.errors import InputError
 from pkpd.fit import dense
 from pkpd.fit.individual import Individual, PerSubject, Values, X, Z
-from pkpd.fit.mode import found_modes
+from pkpd.fit.mode import Place, mode_at, placed
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
 CONVENTION = "-2 log L without n log(2 pi), n the measured observations with a normal error (NONMEM's convention)"
+
+
+AT_ONCE = 16_000_000
+"""Numbers in the largest tensor of a Hessian; about eight of that size are in memory at a time, a GiB."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +63,35 @@ class Evaluation(NamedTuple):
     steps: Int[Array, ""]
 
 
-def objectives(
-    x: X, population: Population, approximation: Approximation, problem: Problem, order: int
-) -> tuple[PerSubject, tuple[Z, Bool[Array, " subject"], Int[Array, ""]]]:
-    """The objective of each subject; and its modes, whether it has failed, steps taken.
-
-    `order`: how often it will be differentiated.
-    """
-    individual = Individual(population, approximation.method in ("focei", "laplace", "agq"))
+def place_of(x: X, population: Population, approximation: Approximation, problem: Problem, order: int) -> Place:
+    """Where the objective is expanded to be differentiated `order` times: at the modes, or at z = 0."""
+    individual = _individual(population, approximation)
     values = population.packing.values(x)
+    effects = individual.effects(problem)
+    if effects == 0 or approximation.method == "fo":
+        zero = jnp.zeros((effects, problem.subjects))
+        near = individual.near(values, zero, problem, order + min(effects, 1))
+        none = jnp.zeros(problem.subjects, bool)
+        return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, jnp.asarray(0))
+    gauss_newton = approximation.method in ("foce", "focei")
+    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2))
+
+
+def objectives(
+    x: X, place: Place, population: Population, approximation: Approximation, problem: Problem, order: int
+) -> tuple[PerSubject, Z]:
+    """The objective of each subject, and its modes; may be differentiated `order` times at the x of `place`."""
+    individual = _individual(population, approximation)
+    values = population.packing.values(x)
+    near = place.near
     if individual.effects(problem) == 0:
         # Nobody differs from anybody: naive pooling, whatever the method is.
-        nobody = jnp.zeros((0, problem.subjects))
-        value = 2.0 * individual.loss(values, nobody, None, individual.near(values, nobody, problem, order))
-        return value - problem.constant, (nobody, ~jnp.isfinite(value), jnp.asarray(0))
+        return 2.0 * individual.loss(values, place.z, None, near) - problem.constant, place.z
     if approximation.method == "fo":
-        value, z = _first_order(individual, values, problem, order)
-        return value - problem.constant, (z, ~jnp.isfinite(value), jnp.asarray(0))
-    gauss_newton = approximation.method in ("foce", "focei")
-    z, centre, near, failed, steps = found_modes(individual, values, problem, order, order + (1 if gauss_newton else 2))
-    if gauss_newton:
+        value, z = _first_order(individual, values, place)
+        return value - problem.constant, z
+    z, centre = mode_at(individual, values, place, order)
+    if approximation.method in ("foce", "focei"):
         loss, _, curvature = individual.expanded(values, z, centre, near)
     else:
         loss, curvature = individual.loss(values, z, centre, near), individual.hessian(values, z, centre, near)
@@ -87,7 +100,11 @@ def objectives(
         value = _quadrature(individual, values, z, w, approximation.nodes, problem, order)
     else:
         value = 2.0 * loss + dense.log_determinant(w)
-    return value - problem.constant, (z, failed | ~jnp.isfinite(value), steps)
+    return value - problem.constant, z
+
+
+def _individual(population: Population, approximation: Approximation) -> Individual:
+    return Individual(population, approximation.method in ("focei", "laplace", "agq"))
 
 
 @partial(jax.jit, static_argnames=("population", "approximation"))
@@ -95,44 +112,91 @@ def evaluate(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Evaluation:
     """The objective of each subject and its derivatives, priors not included."""
-    spread = jnp.broadcast_to(x[:, None], (*x.shape, problem.subjects))
+    spread = _spread(x, problem)
+    place = place_of(spread, population, approximation, problem, 1)
 
     def total(spread: X) -> tuple[Array, tuple]:
-        value, rest = objectives(spread, population, approximation, problem, 1)
-        return value.sum(), (value, rest)
+        value, z = objectives(spread, place, population, approximation, problem, 1)
+        return value.sum(), (value, z)
 
-    (_, (value, (z, failed, steps))), score = jax.value_and_grad(total, has_aux=True)(spread)
-    return Evaluation(value, score, z, failed, steps)
+    (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(spread)
+    return Evaluation(value, score, z, place.failed | ~jnp.isfinite(value), place.steps)
 
 
-@partial(jax.jit, static_argnames=("population", "approximation"))
 def hessian(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Float[Array, "parameter parameter"]:
-    """Second derivatives of the summed objective, exact, priors not included."""
-    n = x.shape[0]
-    spread = jnp.broadcast_to(x[:, None], (n, problem.subjects))
+    """Second derivatives of the summed objective, exact, priors not included.
+
+    In two parts, each compiled on its own: where the modes are, with the derivatives of the predictions there; and
+    what the objective makes of them, some pairs of directions at a time.
+    """
+    place = _placed(x, population, approximation, problem)
+    below = _second_derivatives(
+        x, place, population, approximation, problem, _together(x.shape[0], place, approximation)
+    )
+    half = np.zeros((x.shape[0], x.shape[0]))
+    half[np.tril_indices(len(half))] = np.asarray(below)
+    return jnp.asarray(half + half.T - np.diag(np.diag(half)))
+
+
+@partial(jax.jit, static_argnames=("population", "approximation"))
+def _placed(
+    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+) -> Place:
+    return place_of(_spread(x, problem), population, approximation, problem, 2)
+
+
+def _together(parameters: int, place: Place, approximation: Approximation) -> int:
+    """How many pairs of directions at once: as many as `AT_ONCE` numbers hold."""
+    pairs = parameters * (parameters + 1) // 2
+    if approximation.method == "agq":
+        # Its nodes expand the model anew, which is better done once than saved.
+        return pairs
+    largest = max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1)
+    return int(min(pairs, max(1, AT_ONCE // largest)))
+
+
+@partial(jax.jit, static_argnames=("population", "approximation", "together"))
+def _second_derivatives(
+    x: Float[Array, " parameter"],
+    place: Place,
+    population: Population,
+    approximation: Approximation,
+    problem: Problem,
+    together: int,
+) -> Float[Array, " pair"]:
+    """By each pair of parameters on or below the diagonal, `together` of them at a time."""
+    n, spread = x.shape[0], _spread(x, problem)
     units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *spread.shape))
     rows, columns = np.tril_indices(n)
 
     def slope(spread: X, unit: X) -> PerSubject:
-        return jax.jvp(lambda s: objectives(s, population, approximation, problem, 2)[0], (spread,), (unit,))[1]
+        def value(s: X) -> PerSubject:
+            return objectives(s, place, population, approximation, problem, 2)[0]
 
-    def along(first: X, second: X) -> Float[Array, ""]:
+        return jax.jvp(value, (spread,), (unit,))[1]
+
+    def along(row: Array, column: Array) -> Float[Array, ""]:
+        first, second = units[row], units[column]
         return jax.jvp(lambda s: slope(s, first), (spread,), (second,))[1].sum()
 
     # Twice forwards: a third of the graph that forwards over backwards would leave to be compiled.
-    below = jax.vmap(along)(units[rows], units[columns])
-    half = jnp.zeros((n, n)).at[rows, columns].set(below)
-    return half + half.T - jnp.diag(jnp.diag(half))
+    count = len(rows)
+    groups = -(-count // together)
+    padded = [np.resize(each, groups * together).reshape(groups, together) for each in (rows, columns)]
+    found = jax.lax.map(lambda pair: jax.vmap(along)(*pair), tuple(map(jnp.asarray, padded)))
+    return found.reshape(-1)[:count]
 
 
-def _first_order(individual: Individual, values: Values, problem: Problem, order: int) -> tuple[PerSubject, Z]:
+def _spread(x: Float[Array, " parameter"], problem: Problem) -> X:
+    return jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
+
+
+def _first_order(individual: Individual, values: Values, place: Place) -> tuple[PerSubject, Z]:
     """-2 log density of y ~ N(f(0) + J z, s^2), by completing the square in z; and the z where it is largest."""
-    zero = jnp.zeros((individual.effects(problem), problem.subjects))
-    near = individual.near(values, zero, problem, order + 1)
-    centre = individual.centre(values, near)
-    loss, gradient, curvature = individual.expanded(values, zero, centre, near)
+    centre = individual.centre(values, place.near)
+    loss, gradient, curvature = individual.expanded(values, place.z, centre, place.near)
     w = dense.whitener(curvature)
     step = dense.applied(w, gradient)
     value = 2.0 * loss - (step**2).sum(axis=0) + dense.log_determinant(w)

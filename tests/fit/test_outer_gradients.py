@@ -96,14 +96,15 @@ def test_second_derivatives_are_exact(oral: tuple[Population, Problem]) -> None:
 @pytest.mark.B6
 def test_the_mode_moves_as_the_implicit_function_says(oral: tuple[Population, Problem]) -> None:
     from pkpd.fit.individual import Individual
-    from pkpd.fit.mode import found_modes
+    from pkpd.fit.mode import mode_at, placed
 
     population, data = oral
     individual = Individual(population, interaction=True)
 
     def z(x: jax.Array) -> jax.Array:
         values = population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], SUBJECTS)))
-        return found_modes(individual, values, data, 1, 2).z
+        place = jax.lax.stop_gradient(placed(individual, values, data, 1, 2))
+        return mode_at(individual, values, place, 1)[0]
 
     x = jnp.asarray(population.packing.start())
     exact = np.moveaxis(np.asarray(jax.jit(jax.jacfwd(z))(x)), -1, 0)

@@ -4,12 +4,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+from components import doses
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from pkpd.engine.simulate import simulate
 from pkpd.errors import InputError
 from pkpd.models.il2_receptor import il2_receptor
 from pkpd.models.il2_signal import il2_signal
+from pkpd.models.library import model
 from pkpd.population.virtual import literature_of, typical_values
 from pkpd.qualify.potency import CONCENTRATIONS, HOURS, Potency, potencies
 
@@ -114,6 +117,25 @@ def test_the_reduced_form_keeps_to_the_full_one_where_il2_is_low(cell: str, most
         errors.append(np.abs(found * pool - truth).max() / truth.max())
     assert max(errors) < most
     assert max(errors) > most / 3.0  # it is an approximation, and the page says how good
+
+
+@pytest.mark.parametrize(("cell", "most"), [("treg", 0.11), ("nk", 0.09)])
+def test_the_reduced_form_after_injections(cell: str, most: float) -> None:
+    """After 1 MIU under the skin on two days, as a part of the peak of the full model's signal."""
+    signal = {}
+    for make in (il2_receptor, il2_signal):
+        whole = model("il2_sc") >> make(cell)
+        p = typical_values(literature_of(whole))
+        given = doses([0.0, 48.0], 1e6, lag=p["tlag"], bioavailability=p["f"])
+        each = {name: np.full(1, value) for name, value in p.items()}
+        found = simulate(whole, each, given, np.linspace(0.0, 96.0, 193), outputs=("pstat5",))
+        assert found.failures == {}
+        leaving = p["krec"] * (1 - p["fsort"]) + p["kdeg"] * p["fsort"] if "krec" in p else 1.0
+        pool = p["beta0"] * (1.0 + p["endo"] / leaving) if "krec" in p else 1.0
+        signal[make] = found.values["pstat5"][:, 0] / pool
+    full, reduced = signal.values()
+    error = np.abs(reduced - full).max() / full.max()
+    assert most / 2 < error < most
 
 
 def test_a_cell_that_was_not_counted_is_refused() -> None:
