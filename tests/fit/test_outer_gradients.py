@@ -125,3 +125,17 @@ def test_gradients_stay_finite_where_omega_vanishes(oral: tuple[Population, Prob
     assert np.isfinite(np.asarray(found.score)).all()
     # The objective is even in a standard deviation: flat where that is 0.
     assert abs(np.asarray(found.score.sum(axis=1))[names.index("omega.ka")]) < 1e-9
+
+
+@pytest.mark.F8
+def test_second_derivatives_some_at_a_time(oral: tuple[Population, Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pairs of directions in groups that do not divide them: the same numbers, whatever memory there is."""
+    from pkpd.fit import objective
+
+    population, data = oral
+    x = jnp.asarray(population.packing.start())
+    whole = np.asarray(hessian(x, population, Approximation("focei"), data))
+    monkeypatch.setattr(objective, "_together", lambda parameters, place, approximation: 4)
+    assert len(x) * (len(x) + 1) // 2 % 4
+    parts = np.asarray(hessian(x, population, Approximation("focei"), data))
+    np.testing.assert_allclose(parts, whole, rtol=1e-10, atol=1e-10 * np.abs(whole).max())
