@@ -9,6 +9,9 @@ from pkpd.dataset.declaration import Output
 from pkpd.dataset.draft import Draft
 from pkpd.dataset.findings import Breach
 
+USUAL = 0.9
+"""Share of the observations above which a key of the others is more likely a slip than an endpoint."""
+
 
 def with_outputs(draft: Draft, declared: tuple[Output, ...], dvid: int | None) -> tuple[Draft, list[Breach]]:
     """Give each observation its endpoint; `dvid` is the position of the DVID column.
@@ -29,8 +32,11 @@ def with_outputs(draft: Draft, declared: tuple[Output, ...], dvid: int | None) -
             rows = rows & _is(chosen, str(output.value))
         elif output.name.lower() in (name.lower() for name in chosen.names):
             rows = rows & _is(chosen, output.name)
-        elif len(outputs) > 1 or _kinds(draft, chosen, named) > 1:
+        elif len(outputs) > 1:
             rows = np.zeros(len(draft), dtype=bool)
+        elif _kinds(draft, chosen, named) > 1:
+            # An error either way; where nearly all rows agree, those that do not are the ones to look at.
+            rows = rows & _usual(draft, chosen)
         if (endpoint[rows] >= 0).any():
             breaches.append(
                 draft.told(
@@ -88,6 +94,12 @@ def _kinds(draft: Draft, keys: Labels, column: str | None) -> int:
     """How many different keys the observations have; no CMT is no kind of its own, for it means the default."""
     used = np.unique(keys.codes[draft.observation & ~np.isnan(draft.dv)])
     return len(used if column == "DVID" else used[used >= 0])
+
+
+def _usual(draft: Draft, keys: Labels) -> np.ndarray:
+    """Rows with the key that `USUAL` of the observations have; none where there is no such key."""
+    codes, counts = np.unique(keys.codes[draft.observation & ~np.isnan(draft.dv)], return_counts=True)
+    return (keys.codes == codes[counts.argmax()]) & (counts.max() >= USUAL * counts.sum())
 
 
 def _inferred(draft: Draft, keys: Labels, column: str | None) -> tuple[tuple[Output, ...], list[Breach]]:

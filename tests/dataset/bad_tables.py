@@ -160,6 +160,13 @@ BAD = (
     Bad("an endpoint nobody declared", "E-DVID", 4, TWO, {"outputs": {"il2": 1}}),
     Bad("no DVID on an observation", "E-DVID", 4, "ID,TIME,AMT,DV,DVID|1,0,9,.,.|1,1,0,5,1|1,2,0,6,."),
     Bad("no CMT where CMT tells endpoints apart", "E-DVID", 4, f"{DOSED}|1,2,0,0,.,4|1,3,0,0,3,4"),
+    Bad(
+        "one observation with another CMT than all others",
+        "E-DVID",
+        14,
+        "|".join([DOSED, *(f"1,{t},0,0,2,4" for t in range(2, 12)), "1,12,0,0,7,4"]),
+        {"outputs": ["il2"]},
+    ),
     Bad("an endpoint called TIME", "E-DVID", None, TWO.replace("5,1", "5,Time")),
     Bad(
         "an endpoint called like a covariate",

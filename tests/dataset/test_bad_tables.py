@@ -66,3 +66,9 @@ def test_every_error_says_rule_and_fix(bad: Bad, tmp_path: Path):
             assert len(breach.rows) == len(breach.ids) == len(breach.values)
     assert bad.code in report_text(check)
     assert report_json(check)["ok"] is False
+
+
+def test_a_slip_of_one_row_does_not_blame_the_others(tmp_path: Path):
+    bad = next(one for one in BAD if one.name == "one observation with another CMT than all others")
+    errors = check_dataset(written(tmp_path, bad.table), bad.said).findings.of("error")
+    assert [finding.row for finding in errors] == [bad.row]
