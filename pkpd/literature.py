@@ -1,6 +1,7 @@
 """Numbers from the literature, each with its unit, source, status and grade; nothing numeric hides in code."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,6 +63,11 @@ class Covariate:
 def is_assumption(status: str, grade: str = "") -> bool:
     """Whether a number must be shown as an assumption: from memory, unknown, or graded C or D in any part."""
     return status in _WEAK_STATUSES or any(part in _WEAK_GRADES for part in grade.split("/"))
+
+
+def joined(names: Iterable[str]) -> dict[str, Prior]:
+    """The priors of several files, by symbol; as `Model.literature` names them."""
+    return {symbol: prior for name in names for symbol, prior in priors(name).items()}
 
 
 def priors(name: str) -> dict[str, Prior]:

@@ -43,12 +43,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Show a model: diagram, equations, parameters with source, status and grade, references."""
-    from pkpd.literature import priors
+    from pkpd.literature import joined
     from pkpd.models.diagram import lines
     from pkpd.runs.model_source import find_model
 
     found = find_model(name, Path())
-    known = {symbol: prior for file in found.literature for symbol, prior in priors(file).items()}
+    known = joined(found.literature)
     if as_json:
         import json
         from dataclasses import asdict

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.fit import dense
-from pkpd.fit.individual import Individual
+from pkpd.fit.individual import Individual, spread
 from pkpd.fit.mode import modes
 from pkpd.fit.problem import Problem
 from pkpd.fit.scalar import Vector
@@ -66,7 +66,7 @@ def _log_weights(
     x: Float[Array, " parameter"], t: Float[Array, "draw effect subject"], population: Population, problem: Problem
 ) -> Float[Array, "draw subject"]:
     individual = Individual(population, interaction=True)
-    values = population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects)))
+    values = population.packing.values(spread(x, problem))
     z = modes(individual, values, None, problem).z
     near = individual.near(values, z, problem, 1)
     w = dense.whitener(individual.expanded(values, z, None, near)[2])

@@ -110,7 +110,7 @@ class Individual:
         """d2F/dz2, exact, by two forward derivatives along each pair of effects."""
         n = z.shape[0]
         rows, columns = jnp.tril_indices(n)
-        units = _units(z)
+        along_each = units(z)
 
         def along(first: Z, second: Z) -> PerSubject:
             def slope(z: Z) -> PerSubject:
@@ -118,7 +118,7 @@ class Individual:
 
             return jax.jvp(slope, (z,), (second,))[1]
 
-        below = jax.vmap(along)(units[rows], units[columns])
+        below = jax.vmap(along)(along_each[rows], along_each[columns])
         place = jnp.zeros((n, n), int).at[rows, columns].set(jnp.arange(len(rows)))
         return below[jnp.maximum(place, place.T)]
 
@@ -130,7 +130,7 @@ class Individual:
         def features(z: Z) -> dict[str, tuple[Array, Array]]:
             return self._held(self.features(values, z, problem), centre)
 
-        return jax.vmap(lambda unit: jax.jvp(features, (z,), (unit,)), out_axes=(None, 0))(_units(z))
+        return jax.vmap(lambda unit: jax.jvp(features, (z,), (unit,)), out_axes=(None, 0))(units(z))
 
     def parameters(self, values: Values, z: Z, problem: Problem) -> dict[str, Array]:
         """The model's parameters of each subject, `[subject]` or `[record, subject]`."""
@@ -164,15 +164,20 @@ class Individual:
         return sum(terms[1:], start=terms[0])
 
 
+def spread(x: Float[Array, " parameter"], problem: Problem) -> X:
+    """x for each subject, so that one derivative gives the score of each."""
+    return jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
+
+
 @partial(jax.jit, static_argnames=("individual",))
 def located(
     individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem
 ) -> tuple[dict[str, tuple[Array, Array]], dict[str, dict[str, Array]]]:
     """The features at x and z, and the parameters of the error models; compiled once."""
-    spread = jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
-    values = individual.population.packing.values(spread)
+    values = individual.population.packing.values(spread(x, problem))
     return individual.features(values, z, problem), individual.error_parameters(values, problem)
 
 
-def _units(z: Z) -> Float[Array, "direction effect subject"]:
+def units(z: Z) -> Float[Array, "direction effect subject"]:
+    """The direction of each random effect, for every subject at once."""
     return jnp.broadcast_to(jnp.eye(z.shape[0])[:, :, None], (*z.shape[:1], *z.shape))

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.errors import InputError
 from pkpd.fit import dense
-from pkpd.fit.individual import Individual, PerSubject, Values, X, Z
+from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
 from pkpd.fit.mode import Place, mode_at, placed
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
@@ -112,14 +112,14 @@ def evaluate(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Evaluation:
     """The objective of each subject and its derivatives, priors not included."""
-    spread = _spread(x, problem)
-    place = place_of(spread, population, approximation, problem, 1)
+    every = spread(x, problem)
+    place = place_of(every, population, approximation, problem, 1)
 
-    def total(spread: X) -> tuple[Array, tuple]:
-        value, z = objectives(spread, place, population, approximation, problem, 1)
+    def total(x: X) -> tuple[Array, tuple]:
+        value, z = objectives(x, place, population, approximation, problem, 1)
         return value.sum(), (value, z)
 
-    (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(spread)
+    (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
     return Evaluation(value, score, z, place.failed | ~jnp.isfinite(value), place.steps)
 
 
@@ -144,7 +144,7 @@ def hessian(
 def _placed(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
-    return place_of(_spread(x, problem), population, approximation, problem, 2)
+    return place_of(spread(x, problem), population, approximation, problem, 2)
 
 
 def _together(parameters: int, place: Place, approximation: Approximation) -> int:
@@ -167,19 +167,19 @@ def _second_derivatives(
     together: int,
 ) -> Float[Array, " pair"]:
     """By each pair of parameters on or below the diagonal, `together` of them at a time."""
-    n, spread = x.shape[0], _spread(x, problem)
-    units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *spread.shape))
+    n, every = x.shape[0], spread(x, problem)
+    units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *every.shape))
     rows, columns = np.tril_indices(n)
 
-    def slope(spread: X, unit: X) -> PerSubject:
+    def slope(here: X, unit: X) -> PerSubject:
         def value(s: X) -> PerSubject:
             return objectives(s, place, population, approximation, problem, 2)[0]
 
-        return jax.jvp(value, (spread,), (unit,))[1]
+        return jax.jvp(value, (here,), (unit,))[1]
 
     def along(row: Array, column: Array) -> Float[Array, ""]:
         first, second = units[row], units[column]
-        return jax.jvp(lambda s: slope(s, first), (spread,), (second,))[1].sum()
+        return jax.jvp(lambda s: slope(s, first), (every,), (second,))[1].sum()
 
     # Twice forwards: a third of the graph that forwards over backwards would leave to be compiled.
     count = len(rows)
@@ -187,10 +187,6 @@ def _second_derivatives(
     padded = [np.resize(each, groups * together).reshape(groups, together) for each in (rows, columns)]
     found = jax.lax.map(lambda pair: jax.vmap(along)(*pair), tuple(map(jnp.asarray, padded)))
     return found.reshape(-1)[:count]
-
-
-def _spread(x: Float[Array, " parameter"], problem: Problem) -> X:
-    return jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
 
 
 def _first_order(individual: Individual, values: Values, place: Place) -> tuple[PerSubject, Z]:

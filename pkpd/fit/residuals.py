@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pkpd.fit.individual import Individual, Z, located
-from pkpd.fit.problem import Problem, endpoint
+from pkpd.fit.individual import Individual, Z, located, spread, units
+from pkpd.fit.problem import Problem
+from pkpd.fit.shrinkage import weighted_residuals
 from pkpd.population.population import Population
 from pkpd.population.residual import UserDensity
 
@@ -40,7 +41,8 @@ def residuals(population: Population, x: np.ndarray, z: np.ndarray, problem: Pro
     individual = Individual(population, interaction=True)
     at, here, zero = jnp.asarray(x), jnp.asarray(z), jnp.zeros_like(jnp.asarray(z))
     typical, outputs = (_outputs(individual, at, effects, problem) for effects in (zero, here))
-    features, errors = located(individual, at, here, problem)
+    features = located(individual, at, here, problem)[0]
+    weighted = weighted_residuals(population, x, z, problem)
     centre = located(individual, at, zero, problem)[0]
     slopes = _slopes(individual, at, here, problem)
     shape = next(iter(problem.observations.values())).scored.shape
@@ -52,11 +54,9 @@ def residuals(population: Population, x: np.ndarray, z: np.ndarray, problem: Pro
         columns["ipred"][scored] = np.asarray(outputs[name])[scored]
         if isinstance(population.residuals[name].scale, UserDensity):
             continue
-        m, log_s = features[name]
-        e = np.asarray(endpoint(population, name, problem).standardised(m, log_s, observed, errors[name]))
-        s = np.asarray(jnp.exp(log_s))
-        columns["iwres"][used] = e[used]
-        difference[used] = (e * s)[used]
+        s = np.exp(np.asarray(features[name][1]))
+        columns["iwres"][used] = weighted[name][used]
+        difference[used] = (weighted[name] * s)[used]
         sd[used] = (s if interaction else np.exp(np.asarray(centre[name][1])))[used]
         slope[:, used] = np.asarray(slopes[name])[:, used]
     for j in range(shape[1]):
@@ -83,9 +83,8 @@ def _slopes(individual: Individual, x: Float[Array, " parameter"], z: Z, problem
     def locations(z: Z) -> dict[str, Array]:
         return {name: m for name, (m, _) in individual.features(values, z, problem).items()}
 
-    units = jnp.broadcast_to(jnp.eye(z.shape[0])[:, :, None], (*z.shape[:1], *z.shape))
-    return jax.vmap(lambda unit: jax.jvp(locations, (z,), (unit,))[1])(units)
+    return jax.vmap(lambda unit: jax.jvp(locations, (z,), (unit,))[1])(units(z))
 
 
 def _values(individual: Individual, x: Float[Array, " parameter"], problem: Problem) -> dict[str, Array]:
-    return individual.population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects)))
+    return individual.population.packing.values(spread(x, problem))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pkpd.fit.individual import Individual, located
+from pkpd.fit.individual import Individual, located, spread
 from pkpd.fit.problem import Problem, endpoint
 from pkpd.population.population import Population
 
@@ -58,4 +58,4 @@ def epsilon_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, prob
 
 
 def _values(population: Population, x: np.ndarray, problem: Problem) -> dict[str, Array]:
-    return population.packing.values(jnp.broadcast_to(jnp.asarray(x)[:, None], (len(x), problem.subjects)))
+    return population.packing.values(spread(jnp.asarray(x), problem))

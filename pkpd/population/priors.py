@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pkpd.errors import InputError
-from pkpd.literature import Prior, is_assumption, priors
+from pkpd.literature import Prior, is_assumption, joined
 from pkpd.models.model import Model
 from pkpd.population.transform import inverse_normal_scale
 
@@ -32,7 +32,7 @@ def literature_prior(model: Model) -> dict[str, Distribution]:
     Those that are assumptions (grade C or D, from memory, or unknown) are announced by an `AssumptionWarning`.
     Raises `InputError` where the literature knows none.
     """
-    known = {symbol: prior for file in model.literature for symbol, prior in priors(file).items()}
+    known = joined(model.literature)
     found = {symbol: known[symbol] for symbol in model.symbols if symbol in known}
     if not found:
         raise InputError(f"the literature has no value for a parameter of '{model.name}'; give priors yourself")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from pkpd.literature import Covariate, Prior, priors
+from pkpd.literature import Covariate, Prior, joined
 from pkpd.models.model import Model, Parameter
 from pkpd.population.randomness import standard_normal
 
@@ -56,10 +56,7 @@ def draw_patients(distributions: Mapping[str, Covariate], count: int, seed: int)
 
 def literature_of(model: Model) -> dict[str, Prior]:
     """The literature priors of all parameters of `model`, by symbol."""
-    found: dict[str, Prior] = {}
-    for name in model.literature:
-        found |= priors(name)
-    return found
+    return joined(model.literature)
 
 
 def typical_values(known: Mapping[str, Prior]) -> dict[str, float]:

@@ -10,8 +10,7 @@ from pkpd.dataset.dataset import Dataset
 from pkpd.dataset.declaration import declared
 from pkpd.dataset.read import read_dataset_as
 from pkpd.errors import InputError
-from pkpd.literature import Prior
-from pkpd.literature import priors as literature
+from pkpd.literature import Prior, joined
 from pkpd.models.model import Model
 from pkpd.population import covariate_effects as effects
 from pkpd.population.expression import Covariate, Expression, Theta
@@ -77,18 +76,14 @@ def build(written: Written, table: Path) -> Built:
     mistakes.tell()
     if population is None:
         raise InputError(f"{written.path.name}: no population")
-    known = _known(model)
+    known = joined(model.literature)
     weak = (assumed(known[name]) for name, one in said.parameters.items() if one.literature)
     return Built(model, population, read_dataset_as(table, said.data), tuple(one for one in weak if one))
 
 
-def _known(model: Model) -> dict[str, Prior]:
-    return {symbol: prior for file in model.literature for symbol, prior in literature(file).items()}
-
-
 def _population(written: Written, model: Model, mistakes: Mistakes) -> Population | None:
     said = written.said
-    known = _known(model)
+    known = joined(model.literature)
     for name in said.parameters:
         if name not in model.symbols:
             mistakes.add(f"parameters.{name}", f"'{model.name}' has no such parameter; {closest(name, model.symbols)}")

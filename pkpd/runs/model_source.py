@@ -42,7 +42,7 @@ def find_model(text: str, folder: Path) -> Model:
 
 def _from_file(path: Path, name: str) -> Model:
     if not path.is_file():
-        raise InputError(f"there is no file '{path}'; its place is relative to the run file")
+        raise InputError(f"there is no file '{path}'; give its place relative to the run file, or to where you are")
     spec = importlib.util.spec_from_file_location(f"pkpd_user_model_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"'{path}' cannot be imported as Python")

@@ -63,7 +63,7 @@ def run(
     """
     if out is not None and resume is not None:
         raise InputError("--out starts a new run and --resume goes on with one; give one of them")
-    if table.with_suffix(".toml").resolve() == run_file.resolve():
+    if (table.parent / f"{table.stem}.toml").resolve() == run_file.resolve():
         raise InputError(
             f"the run file '{run_file}' has the table's name, and would be read as the table's description; rename it"
         )

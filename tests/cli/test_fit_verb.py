@@ -168,6 +168,9 @@ def test_mistakes_are_told_before_a_folder_is_made(few: Path, capsys: pytest.Cap
     (few / "few.toml").unlink()
     (few / "run.toml").write_text(FEW)
     refused("never overwrites")
+    for other in (few / "few.cvs", few, Path()):
+        assert run(["fit", str(few / "run.toml"), str(other), "--out", str(few / "out")]) == 2
+        assert "E-FILE" in capsys.readouterr().err
 
 
 @pytest.mark.F1
