@@ -1,12 +1,13 @@
 """What a fit finds out about itself: whether it stands where it says, and how good its approximation is there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from pkpd.fit.covariance import FLAT
 from pkpd.fit.importance import importance
+from pkpd.fit.objective import Approximation
 from pkpd.fit.scalar import Scalar, Vector
 
 PROMISED = 1e-3
@@ -49,7 +50,10 @@ def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int
                 reasons.append(f"the gradient has not vanished: a Newton step would gain {promised:.2g}")
     sampled = None
     if len(scalar.population.effects(scalar.problem.occasion_count)):
-        sampled = importance(scalar.population, x, scalar.problem, draws, seed)
+        # Draws are laid where the posterior is: at modes that know of interaction, whatever the method.
+        known = scalar.approximation.method not in ("fo", "foce")
+        laid = scalar if known else replace(scalar, approximation=Approximation("focei"))
+        sampled = importance(scalar.population, x, laid.evaluation(x), scalar.problem, draws, seed)
         subjects = scalar.problem.subjects
         if not np.isfinite(sampled.value) or sampled.error > NOISE * subjects:
             reasons.append(

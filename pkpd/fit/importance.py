@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.fit import dense
-from pkpd.fit.individual import Individual, spread
-from pkpd.fit.mode import modes
+from pkpd.fit.individual import Curvature, Individual, Z, spread
+from pkpd.fit.objective import Evaluation
 from pkpd.fit.problem import Problem
 from pkpd.fit.scalar import Vector
 from pkpd.population.population import Population
@@ -36,8 +36,13 @@ class Sampled(NamedTuple):
     effective: float
 
 
-def importance(population: Population, x: Vector, problem: Problem, draws: int = 300, seed: int = 0) -> Sampled:
-    """Importance sampling at the parameters x, with `draws` for each subject; the same numbers for the same seed."""
+def importance(
+    population: Population, x: Vector, at: Evaluation, problem: Problem, draws: int = 300, seed: int = 0
+) -> Sampled:
+    """Importance sampling at the parameters x, with `draws` for each subject; the same numbers for the same seed.
+
+    `at`: an evaluation at x, whose modes and curvatures place the draws.
+    """
     individual = Individual(population, interaction=True)
     effects, subjects = individual.effects(problem), problem.subjects
     if effects == 0:
@@ -46,7 +51,8 @@ def importance(population: Population, x: Vector, problem: Problem, draws: int =
     squares = _normal(seed, "scale", FREEDOM * draws * subjects) ** 2
     chi2 = squares.reshape(FREEDOM, draws, subjects).sum(axis=0)
     t = normal.reshape(effects, draws, subjects) / np.sqrt(chi2 / FREEDOM)[None]
-    logs = np.asarray(_log_weights(jnp.asarray(x), jnp.asarray(np.moveaxis(t, 1, 0)), population, problem))
+    z, w = jnp.asarray(at.z), jnp.asarray(at.w)
+    logs = np.asarray(_log_weights(jnp.asarray(x), z, w, jnp.asarray(np.moveaxis(t, 1, 0)), population, problem))
     largest = logs.max(axis=0)
     weights = np.exp(logs - largest)
     mean = weights.mean(axis=0)
@@ -63,13 +69,15 @@ def _normal(seed: int, name: str, count: int) -> Float[np.ndarray, " count"]:
 
 @partial(jax.jit, static_argnames=("population",))
 def _log_weights(
-    x: Float[Array, " parameter"], t: Float[Array, "draw effect subject"], population: Population, problem: Problem
+    x: Float[Array, " parameter"],
+    z: Z,
+    w: Curvature,
+    t: Float[Array, "draw effect subject"],
+    population: Population,
+    problem: Problem,
 ) -> Float[Array, "draw subject"]:
     individual = Individual(population, interaction=True)
     values = population.packing.values(spread(x, problem))
-    z = modes(individual, values, None, problem).z
-    near = individual.near(values, z, problem, 1)
-    w = dense.whitener(individual.expanded(values, z, None, near)[2])
     n = t.shape[1]
     constant = lgamma((FREEDOM + n) / 2) - lgamma(FREEDOM / 2) - n / 2 * log(FREEDOM * pi)
 

@@ -22,11 +22,23 @@ from pkpd.fit.problem import Problem
 STEPS = 500
 """Steps after which a subject has failed."""
 
-_SETTLED = 1e-10
-"""A full step shorter than this, in SDs of a random effect, is the last one."""
+_SETTLED = 1e-6
+"""A step shorter than this, in SDs of a random effect, is the last one: Newton's method does the rest."""
 
-_ROUNDING = 1e-12
-"""Relative difference below which two values of F are the same."""
+_NEWTON = 3
+"""Newton's steps with the exact curvature, from where the search ended."""
+
+_NEAR = 1e-5
+"""Distance of the mode from where the problem is expanded, in SDs, up to which its derivatives are the mode's."""
+
+_EXPANSIONS = 4
+"""How often the problem is expanded until it is near."""
+
+_REACH = 4.0
+"""No step is longer than this, in SDs: far out, a model takes long to integrate and says little."""
+
+_NOISE = 1e-8
+"""Relative difference of F that an integration, whose steps are those of the slowest subject, may make."""
 
 
 class Search(NamedTuple):
@@ -62,10 +74,10 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         step = jnp.where(search.running[None], _step(search), 0.0)
         z = search.z + step
         value, gradient, curvature = individual.expanded(values, z, centre, problem)
-        same = jnp.abs(value - search.value) <= _ROUNDING * (1.0 + jnp.abs(value))
+        same = jnp.abs(value - search.value) <= _NOISE * (1.0 + jnp.abs(value))
         closer = (gradient**2).sum(axis=0) <= (search.gradient**2).sum(axis=0)
         better = jnp.isfinite(value) & jnp.isfinite(curvature).all(axis=(0, 1))
-        better &= jnp.where(same, closer, value < search.value)
+        better &= (value < search.value) | (same & closer)
         small = jnp.abs(step).max(axis=0) < _SETTLED * (1.0 + jnp.abs(z).max(axis=0))
         # The first step is none: it finds out what F is at z = 0, so that the model is compiled in one place only.
         first = search.steps == 0
@@ -107,7 +119,8 @@ def _step(search: Search) -> Z:
     full = dense.whitener(search.curvature + search.missing + diagonal)
     safe = dense.whitener(search.curvature + diagonal)
     sound = jnp.isfinite(full).all(axis=(0, 1))
-    return -dense.solve(jnp.where(sound[None, None], full, safe), search.gradient)
+    step = -dense.solve(jnp.where(sound[None, None], full, safe), search.gradient)
+    return step * jnp.minimum(1.0, _REACH / jnp.maximum(jnp.abs(step).max(axis=0), 1e-300))[None]
 
 
 def _secant(missing: Array, s: Z, y: Z, curvature: Array) -> Array:
@@ -140,18 +153,55 @@ class Place(NamedTuple):
     steps: Int[Array, ""]
 
 
-def placed(individual: Individual, values: Values, problem: Problem, order: int, degree: int) -> Place:
-    """The modes at `values`; the problem expanded there to `degree`, or to what `order` derivatives of them need."""
+def placed(
+    individual: Individual, values: Values, problem: Problem, order: int, degree: int, known: Z | None = None
+) -> Place:
+    """The modes at `values`; the problem expanded there to `degree`, or to what `order` derivatives of them need.
+
+    The search ends near a mode. From there Newton's method goes on with the exact curvature, on the polynomial that
+    stands for the predictions; if it goes further than the polynomial is good for, they are expanded anew.
+    `known`: modes at these very values, which then need not be searched for.
+    """
     held = jax.lax.stop_gradient(values)
     near_centre = None
     if not individual.interaction:
         zero = jnp.zeros((individual.effects(problem), problem.subjects))
         near_centre = individual.near(held, zero, problem, order)
     centre = None if near_centre is None else individual.centre(held, near_centre)
-    result = modes(individual, held, centre, problem)
-    near = individual.near(held, result.z, problem, max(degree, order + 1, 2))
-    w = dense.whitener(individual.hessian(held, result.z, centre, near))
-    return jax.lax.stop_gradient(Place(result.z, w, near, near_centre, ~result.found, result.steps))
+    if known is None:
+        begin = modes(individual, held, centre, problem)
+    else:
+        begin = Modes(known, jnp.isfinite(known).all(axis=0), jnp.asarray(0))
+
+    @jax.jit  # so that it is traced once, though it is asked for its shapes first
+    def expanded(z: Z) -> _Expanded:
+        near = individual.near(held, z, problem, max(degree, order + 1, 2))
+
+        def newton(_: Int[Array, ""], last: tuple[Z, Array]) -> tuple[Z, Array]:
+            w = dense.whitener(individual.hessian(held, last[0], centre, near))
+            return last[0] - dense.solve(w, individual.gradient(held, last[0], centre, near)), w
+
+        end, w = jax.lax.fori_loop(0, _NEWTON, newton, (z, jnp.zeros((z.shape[0], *z.shape))))
+        return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0))
+
+    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, begin.z))
+    start = start._replace(z=begin.z, moved=jnp.where(begin.found, jnp.inf, 0.0))
+    end, _ = jax.lax.while_loop(
+        lambda last: (last[0].moved > _NEAR).any() & (last[1] < _EXPANSIONS),
+        lambda last: (expanded(last[0].z), last[1] + 1),
+        (start, jnp.asarray(0)),
+    )
+    failed = ~(begin.found & (end.moved <= _NEAR))
+    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, begin.steps))
+
+
+class _Expanded(NamedTuple):
+    """The problem expanded where a search ended, and where Newton's method goes from there, how far."""
+
+    near: Problem
+    z: Float[Array, "effect subject"]
+    w: Float[Array, "effect effect subject"]
+    moved: Float[Array, " subject"]
 
 
 def mode_at(individual: Individual, values: Values, place: Place, order: int) -> tuple[Z, dict[str, Array] | None]:

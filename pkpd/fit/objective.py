@@ -54,17 +54,24 @@ class Approximation:
 
 
 class Evaluation(NamedTuple):
-    """The objective of each subject, its derivatives in x, modes, which have failed, steps of the inner search."""
+    """The objective of each subject, its derivatives in x, modes, whiteners of the exact curvature there (0 where the
+    modes are not searched for, as in fo), which have failed, steps of the inner search."""
 
     value: Float[Array, " subject"]
     score: Float[Array, "parameter subject"]
     z: Float[Array, "effect subject"]
+    w: Float[Array, "effect effect subject"]
     failed: Bool[Array, " subject"]
     steps: Int[Array, ""]
 
 
-def place_of(x: X, population: Population, approximation: Approximation, problem: Problem, order: int) -> Place:
-    """Where the objective is expanded to be differentiated `order` times: at the modes, or at z = 0."""
+def place_of(
+    x: X, population: Population, approximation: Approximation, problem: Problem, order: int, known: Z | None = None
+) -> Place:
+    """Where the objective is expanded to be differentiated `order` times: at the modes, or at z = 0.
+
+    `known`: the modes, where they are.
+    """
     individual = _individual(population, approximation)
     values = population.packing.values(x)
     effects = individual.effects(problem)
@@ -74,7 +81,7 @@ def place_of(x: X, population: Population, approximation: Approximation, problem
         none = jnp.zeros(problem.subjects, bool)
         return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, jnp.asarray(0))
     gauss_newton = approximation.method in ("foce", "focei")
-    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2))
+    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2), known)
 
 
 def objectives(
@@ -120,7 +127,7 @@ def evaluate(
         return value.sum(), (value, z)
 
     (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
-    return Evaluation(value, score, z, place.failed | ~jnp.isfinite(value), place.steps)
+    return Evaluation(value, score, z, place.w, place.failed | ~jnp.isfinite(value), place.steps)
 
 
 def hessian(
@@ -128,10 +135,11 @@ def hessian(
 ) -> Float[Array, "parameter parameter"]:
     """Second derivatives of the summed objective, exact, priors not included.
 
-    In two parts, each compiled on its own: where the modes are, with the derivatives of the predictions there; and
+    In three parts, each compiled on its own: the modes, by `evaluate`; the derivatives of the predictions there; and
     what the objective makes of them, some pairs of directions at a time.
     """
-    place = _placed(x, population, approximation, problem)
+    z = evaluate(x, population, approximation, problem).z
+    place = _placed(x, z, population, approximation, problem)
     below = _second_derivatives(
         x, place, population, approximation, problem, _together(x.shape[0], place, approximation)
     )
@@ -142,9 +150,9 @@ def hessian(
 
 @partial(jax.jit, static_argnames=("population", "approximation"))
 def _placed(
-    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
-    return place_of(spread(x, problem), population, approximation, problem, 2)
+    return place_of(spread(x, problem), population, approximation, problem, 2, known=z)
 
 
 def _together(parameters: int, place: Place, approximation: Approximation) -> int:

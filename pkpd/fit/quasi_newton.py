@@ -14,6 +14,9 @@ from jaxtyping import Float
 from pkpd.fit.estimator import Progress, Verdict
 from pkpd.fit.scalar import Scalar, Vector
 
+_LEAST = 1e-10
+"""Least eigenvalue of the curvature scaled to a unit diagonal."""
+
 
 class Position(NamedTuple):
     """Where BFGS is; `curvature` approximates the Hessian; `gain` is what the last step brought."""
@@ -157,11 +160,16 @@ def _between(low: float, low_value: float, low_slope: float, high: float, high_v
 def _from_scores(scores: Float[np.ndarray, "parameter subject"]) -> np.ndarray:
     """Half the sum of s s' over the subjects, with a floor where the scores say nothing."""
     finite = np.where(np.isfinite(scores), scores, 0.0)
-    product = 0.5 * finite @ finite.T
-    scale = np.maximum(np.sqrt(np.diag(product)), 1e-3)
-    values, vectors = np.linalg.eigh(product / np.outer(scale, scale))
-    floored = (vectors * np.maximum(values, 0.05)) @ vectors.T
-    return floored * np.outer(scale, scale)
+    return _positive(0.5 * finite @ finite.T, 0.05)
+
+
+def _positive(curvature: np.ndarray, floor: float) -> np.ndarray:
+    """The same where every eigenvalue of it, scaled to a unit diagonal, is above `floor`; the others raised to it."""
+    scale = np.maximum(np.sqrt(np.maximum(np.diag(curvature), 0.0)), 1e-3)
+    values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+    if values[0] >= floor:
+        return curvature
+    return (vectors * np.maximum(values, floor)) @ vectors.T * np.outer(scale, scale)
 
 
 def _updated(curvature: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -174,4 +182,5 @@ def _updated(curvature: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
         mix = 0.95 * sbs / (sbs - sy)
         y = mix * y + (1 - mix) * bs
         sy = float(s @ y)
-    return curvature - np.outer(bs, bs) / sbs + np.outer(y, y) / sy
+    # Along a line that curves very differently from the others, rounding may leave no curvature at all.
+    return _positive(curvature - np.outer(bs, bs) / sbs + np.outer(y, y) / sy, _LEAST)

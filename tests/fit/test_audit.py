@@ -22,7 +22,8 @@ def test_importance_sampling_is_the_integral_within_its_noise() -> None:
     x = population.packing.start()
     exact = summed(wang2007.subjects("proportional"), lambda one: by_trapezoid(one, wang2007.OMEGA2**0.5))
     exact -= 20 * np.log(2 * np.pi)
-    found = [importance(population, x, problem, draws=2000, seed=seed) for seed in range(8)]
+    at = Scalar(population, Approximation("focei"), problem).evaluation(x)
+    found = [importance(population, x, at, problem, draws=2000, seed=seed) for seed in range(8)]
     noise = np.array([(one.value - exact) / one.error for one in found])
     # Eight standard normal numbers, if the error is what it says: their mean within 3/sqrt(8), their SD near 1.
     assert abs(noise.mean()) < 3 / np.sqrt(8)
@@ -34,8 +35,9 @@ def test_importance_sampling_is_the_integral_within_its_noise() -> None:
 def test_the_same_seed_gives_the_same_numbers() -> None:
     population, problem = wang("additive")
     x = population.packing.start()
-    assert importance(population, x, problem, seed=3) == importance(population, x, problem, seed=3)
-    assert importance(population, x, problem, seed=3) != importance(population, x, problem, seed=4)
+    at = Scalar(population, Approximation("focei"), problem).evaluation(x)
+    assert importance(population, x, at, problem, seed=3) == importance(population, x, at, problem, seed=3)
+    assert importance(population, x, at, problem, seed=3) != importance(population, x, at, problem, seed=4)
 
 
 def test_an_audit_finds_a_gradient_and_a_poor_approximation() -> None:
