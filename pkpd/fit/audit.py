@@ -25,8 +25,8 @@ class Audit:
     """`gradient`: largest derivative in x at the end. `promised`: what a Newton step would still gain, and
     `eigenvalues` of the Hessian scaled to a unit diagonal (None without a covariance step). `minus_2ll`: the
     exact -2 log L by importance sampling, in the convention of the objective and without priors, `error` its Monte
-    Carlo standard error, `effective` the fewest effective draws of a subject; None where nothing varies. `reasons`:
-    why the fit is suspect."""
+    Carlo standard error, `effective` the fewest effective draws of a subject; None where nothing varies, and where
+    subjects share random effects. `reasons`: why the fit is suspect."""
 
     gradient: float
     promised: float | None
@@ -49,7 +49,8 @@ def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int
             if promised > PROMISED:
                 reasons.append(f"the gradient has not vanished: a Newton step would gain {promised:.2g}")
     sampled = None
-    if len(scalar.population.effects(scalar.problem.occasion_count)):
+    # Where subjects share random effects, one integral spans all subjects of a site: too many dimensions to sample.
+    if scalar.population.shared is None and len(scalar.population.effects(scalar.problem.occasion_count)):
         # Draws are laid where the posterior is: at modes that know of interaction, whatever the method.
         known = scalar.approximation.method not in ("fo", "foce")
         laid = scalar if known else replace(scalar, approximation=Approximation("focei"))

@@ -40,12 +40,14 @@ def _whitener_rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array
     return w, -product(half * inner, w)
 
 
-def product(a: Matrices, b: Matrices) -> Matrices:
+def product(
+    a: Float[Array, "row inner subject"], b: Float[Array, "inner column subject"]
+) -> Float[Array, "row column subject"]:
     """a b."""
     return (a[:, :, None] * b[None]).sum(axis=1)
 
 
-def transposed(a: Matrices) -> Matrices:
+def transposed(a: Float[Array, "row column subject"]) -> Float[Array, "column row subject"]:
     """a'."""
     return jnp.swapaxes(a, 0, 1)
 

@@ -4,7 +4,9 @@ With eta = L z and z ~ N(0, 1), half of what an estimator minimises over z is
 
     F(z) = -log p(y | z) + z'z/2
 
-Everything is `[.., subject]`, the estimated values too, so that one derivative gives the score of each subject.
+Of random effects that a site has in common each subject carries its share of z'z/2, so that sums over a site's
+subjects are what the site has. Everything is `[.., subject]`, the estimated values too, so that one derivative gives
+the score of each subject.
 """
 
 from dataclasses import dataclass
@@ -65,10 +67,22 @@ class Individual:
         """How many random effects a subject has, those of its occasions included."""
         return len(self.population.effects(problem.occasion_count))
 
+    def own(self, problem: Problem) -> int:
+        """How many of them, the first ones, it has to itself."""
+        return self.effects(problem) - len(self.population.site_effects)
+
+    def _prior(self, z: Z, problem: Problem) -> Z:
+        """What z'z/2 of a subject weighs: 1, and its share of what its site has."""
+        if problem.sharing is None:
+            return jnp.ones_like(z)
+        own = self.own(problem)
+        shares = jnp.broadcast_to(problem.sharing.share[None], (z.shape[0] - own, z.shape[1]))
+        return jnp.concatenate([jnp.ones_like(z[:own]), shares])
+
     def loss(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> PerSubject:
         """F(z)."""
         features = self._held(self.features(values, z, problem), centre)
-        return self._sum(values, features, problem) + 0.5 * (z**2).sum(axis=0)
+        return self._sum(values, features, problem) + 0.5 * (self._prior(z, problem) * z**2).sum(axis=0)
 
     def expanded(
         self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem
@@ -80,8 +94,9 @@ class Individual:
 
         located, slopes = self._linearised(values, z, centre, problem)
         errors = self.error_parameters(values, problem)
-        value, gradient = 0.5 * (z**2).sum(axis=0), z
-        curvature = jnp.broadcast_to(jnp.eye(z.shape[0])[:, :, None], (*z.shape[:1], *z.shape))
+        prior = self._prior(z, problem)
+        value, gradient = 0.5 * (prior * z**2).sum(axis=0), prior * z
+        curvature = jnp.eye(z.shape[0])[:, :, None] * prior[None]
         for name, (m, log_s) in located.items():
             observed, p = problem.observations[name], errors[name]
             likelihood = endpoint(self.population, name, problem)
@@ -98,7 +113,7 @@ class Individual:
         """dF/dz, as in `expanded`, for where nothing else is wanted: less to compile."""
         located, slopes = self._linearised(values, z, centre, problem)
         errors = self.error_parameters(values, problem)
-        gradient = z
+        gradient = self._prior(z, problem) * z
         for name, (m, log_s) in located.items():
             likelihood = endpoint(self.population, name, problem)
             _, by_m, by_s = likelihood.slopes(m, log_s, problem.observations[name], errors[name])

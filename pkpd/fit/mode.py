@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from pkpd.fit import dense
-from pkpd.fit.individual import Individual, Values, Z
+from pkpd.fit import arrow, dense
+from pkpd.fit.arrow import Sharing
+from pkpd.fit.individual import Individual, PerSubject, Values, Z
 from pkpd.fit.problem import Problem
 
 STEPS = 500
@@ -68,17 +69,24 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     Steps -(G + S + d I)^-1 g, with G the curvature without second derivatives of the prediction, S what the
     changes of the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965), and d raised
     until F decreases (Levenberg and Marquardt). G alone converges slowly, or not at all, far from the data.
+    Subjects that share random effects step and end together.
     """
+    own, sharing = individual.own(problem), problem.sharing
+
+    def steepness(gradient: Z) -> PerSubject:
+        whole = jnp.concatenate([gradient[:own], arrow.joined(gradient[own:], sharing)])
+        return arrow.joined(arrow.squared(whole, own, sharing), sharing)
 
     def advance(search: Search) -> Search:
-        step = jnp.where(search.running[None], _step(search), 0.0)
+        step = jnp.where(search.running[None], _step(search, own, sharing), 0.0)
         z = search.z + step
         value, gradient, curvature = individual.expanded(values, z, centre, problem)
+        value = arrow.joined(value, sharing)
         same = jnp.abs(value - search.value) <= _NOISE * (1.0 + jnp.abs(value))
-        closer = (gradient**2).sum(axis=0) <= (search.gradient**2).sum(axis=0)
-        better = jnp.isfinite(value) & jnp.isfinite(curvature).all(axis=(0, 1))
+        closer = steepness(gradient) <= steepness(search.gradient)
+        better = jnp.isfinite(value) & jnp.isfinite(arrow.joined(curvature.sum(axis=(0, 1)), sharing))
         better &= (value < search.value) | (same & closer)
-        small = jnp.abs(step).max(axis=0) < _SETTLED * (1.0 + jnp.abs(z).max(axis=0))
+        small = _length(step, sharing) < _SETTLED * (1.0 + _length(z, sharing))
         # The first step is none: it finds out what F is at z = 0, so that the model is compiled in one place only.
         first = search.steps == 0
         better = jnp.where(first, jnp.isfinite(value), better)
@@ -86,7 +94,7 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         # A step that small and yet not better has met rounding: there is nothing left to gain.
         running = search.running & jnp.where(first, better, ~small)
         bent = dense.applied(search.curvature + search.missing, step)
-        promised = -(step * (search.gradient + 0.5 * bent)).sum(axis=0)
+        promised = -arrow.joined((step * (search.gradient + 0.5 * bent)).sum(axis=0), sharing)
         share = (search.value - value) / jnp.where(promised > 0, promised, jnp.inf)
         eased = jnp.where(search.damping > 1e-3, search.damping * 0.1, 0.0)
         raised = jnp.maximum(search.damping * 4.0, 0.1)
@@ -113,14 +121,20 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     return Modes(search.z, jnp.isfinite(search.value) & ~search.running, search.steps)
 
 
-def _step(search: Search) -> Z:
+def _step(search: Search, own: int, sharing: Sharing | None) -> Z:
     """-(G + S + d I)^-1 g, without S where that is not positive definite."""
     diagonal = search.damping[None, None] * jnp.eye(search.z.shape[0])[:, :, None]
-    full = dense.whitener(search.curvature + search.missing + diagonal)
-    safe = dense.whitener(search.curvature + diagonal)
+    full = arrow.whitener(search.curvature + search.missing + diagonal, own, sharing)
+    safe = arrow.whitener(search.curvature + diagonal, own, sharing)
     sound = jnp.isfinite(full).all(axis=(0, 1))
-    step = -dense.solve(jnp.where(sound[None, None], full, safe), search.gradient)
-    return step * jnp.minimum(1.0, _REACH / jnp.maximum(jnp.abs(step).max(axis=0), 1e-300))[None]
+    sound = arrow.joined(jnp.where(sound, 0.0, 1.0), sharing) == 0
+    step = -arrow.solve(jnp.where(sound[None, None], full, safe), search.gradient, own, sharing)
+    return step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None]
+
+
+def _length(z: Z, sharing: Sharing | None) -> PerSubject:
+    """The largest element."""
+    return arrow.largest(jnp.abs(z).max(axis=0), sharing)
 
 
 def _secant(missing: Array, s: Z, y: Z, curvature: Array) -> Array:
@@ -163,6 +177,7 @@ def placed(
     `known`: modes at these very values, which then need not be searched for.
     """
     held = jax.lax.stop_gradient(values)
+    own, sharing = individual.own(problem), problem.sharing
     near_centre = None
     if not individual.interaction:
         zero = jnp.zeros((individual.effects(problem), problem.subjects))
@@ -178,8 +193,8 @@ def placed(
         near = individual.near(held, z, problem, max(degree, order + 1, 2))
 
         def newton(_: Int[Array, ""], last: tuple[Z, Array]) -> tuple[Z, Array]:
-            w = dense.whitener(individual.hessian(held, last[0], centre, near))
-            return last[0] - dense.solve(w, individual.gradient(held, last[0], centre, near)), w
+            w = arrow.whitener(individual.hessian(held, last[0], centre, near), own, sharing)
+            return last[0] - arrow.solve(w, individual.gradient(held, last[0], centre, near), own, sharing), w
 
         end, w = jax.lax.fori_loop(0, _NEWTON, newton, (z, jnp.zeros((z.shape[0], *z.shape))))
         return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0))
@@ -191,7 +206,7 @@ def placed(
         lambda last: (expanded(last[0].z), last[1] + 1),
         (start, jnp.asarray(0)),
     )
-    failed = ~(begin.found & (end.moved <= _NEAR))
+    failed = arrow.largest(jnp.where(begin.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
     return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, begin.steps))
 
 
@@ -213,5 +228,6 @@ def mode_at(individual: Individual, values: Values, place: Place, order: int) ->
     centre = None if place.near_centre is None else individual.centre(values, place.near_centre)
     z = place.z
     for _ in range(order):
-        z = z - dense.solve(place.w, individual.gradient(values, z, centre, place.near))
+        gradient = individual.gradient(values, z, centre, place.near)
+        z = z - arrow.solve(place.w, gradient, individual.own(place.near), place.near.sharing)
     return z, centre

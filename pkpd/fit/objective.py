@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.errors import InputError
-from pkpd.fit import dense
+from pkpd.fit import arrow, dense
 from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
 from pkpd.fit.mode import Place, mode_at, placed
 from pkpd.fit.problem import Problem
@@ -52,6 +52,13 @@ class Approximation:
         if (self.method == "agq") != (self.nodes > 1):
             raise InputError("nodes are for agq, which needs more than one: method='agq', nodes=5")
 
+    def check(self, population: Population) -> None:
+        """Raise `InputError` where this cannot be done for `population`."""
+        if self.method == "agq" and population.shared is not None:
+            raise InputError(
+                "agq integrates over each subject on its own, and those of a site share random effects: take laplace"
+            )
+
 
 class Evaluation(NamedTuple):
     """The objective of each subject, its derivatives in x, modes, whiteners of the exact curvature there (0 where the
@@ -87,8 +94,12 @@ def place_of(
 def objectives(
     x: X, place: Place, population: Population, approximation: Approximation, problem: Problem, order: int
 ) -> tuple[PerSubject, Z]:
-    """The objective of each subject, and its modes; may be differentiated `order` times at the x of `place`."""
+    """The objective of each subject, and its modes; may be differentiated `order` times at the x of `place`.
+
+    That of a site, whose subjects share random effects, is the sum over them: how it is split has no meaning.
+    """
     individual = _individual(population, approximation)
+    own, sharing = individual.own(problem), problem.sharing
     values = population.packing.values(x)
     near = place.near
     if individual.effects(problem) == 0:
@@ -102,11 +113,11 @@ def objectives(
         loss, _, curvature = individual.expanded(values, z, centre, near)
     else:
         loss, curvature = individual.loss(values, z, centre, near), individual.hessian(values, z, centre, near)
-    w = dense.whitener(curvature)
+    w = arrow.whitener(curvature, own, sharing)
     if approximation.method == "agq":
         value = _quadrature(individual, values, z, w, approximation.nodes, problem, order)
     else:
-        value = 2.0 * loss + dense.log_determinant(w)
+        value = 2.0 * loss + arrow.log_determinant(w, own, sharing)
     return value - problem.constant, z
 
 
@@ -201,9 +212,10 @@ def _first_order(individual: Individual, values: Values, place: Place) -> tuple[
     """-2 log density of y ~ N(f(0) + J z, s^2), by completing the square in z; and the z where it is largest."""
     centre = individual.centre(values, place.near)
     loss, gradient, curvature = individual.expanded(values, place.z, centre, place.near)
-    w = dense.whitener(curvature)
-    step = dense.applied(w, gradient)
-    value = 2.0 * loss - (step**2).sum(axis=0) + dense.log_determinant(w)
+    own, sharing = individual.own(place.near), place.near.sharing
+    w = arrow.whitener(curvature, own, sharing)
+    step = arrow.whitened(w, gradient, own, sharing)
+    value = 2.0 * loss - arrow.squared(step, own, sharing) + arrow.log_determinant(w, own, sharing)
     return value, -dense.applied(dense.transposed(w), step)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
+from pkpd.fit.arrow import Sharing
 from pkpd.population.expression import Level
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
@@ -67,7 +68,8 @@ class Problem:
     `constant`: n log(2 pi) of each subject, n its measured observations with a normal error: what NONMEM leaves
     out of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing
     varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
-    endpoints that have observations beyond a limit. Leaves have no stated type: while JAX differentiates, other
+    endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none do.
+    Leaves have no stated type: while JAX differentiates, other
     things than arrays stand there.
     """
 
@@ -77,6 +79,7 @@ class Problem:
     occasions: Any
     pieces: Any
     constant: Any
+    sharing: Any
     censored: tuple[str, ...] = field(metadata={"static": True})
 
     @property
@@ -123,6 +126,7 @@ def problem(population: Population, table: Table, predict: Prediction) -> Proble
         occasions=occasions,
         pieces=_pieces(covariates, occasions),
         constant=jnp.asarray(constant),
+        sharing=_sharing(population, table),
         censored=tuple(censored),
     )
 
@@ -194,11 +198,29 @@ def _covariates(population: Population, table: Table) -> dict[str, Array]:
 
 
 def _occasions(population: Population, table: Table) -> Float[Array, "occasion record subject"] | None:
-    if len(population.levels) == 1:
+    if population.within is None:
         return None
     if table.occasion is None or table.occasion.max() < 1:
         raise InputError("something varies between occasions, and the data have one occasion only; give an OCC column")
     return jnp.asarray((table.occasion[None] == np.arange(table.occasion.max() + 1)[:, None, None]).astype(float))
+
+
+def _sharing(population: Population, table: Table) -> Sharing | None:
+    if population.shared is None:
+        return None
+    who, name = f"{', '.join(population.site_effects)} varies between sites", population.site
+    if name not in table.covariates:
+        raise InputError(
+            f"{who}, and the data have no covariate '{name}' (they have {', '.join(table.covariates) or 'none'}); "
+            "declare the column of the site as a covariate, and name it as `site`"
+        )
+    column = table.covariates[name]
+    if column.ndim > 1:
+        raise InputError(f"{who}, and '{name}' changes within a subject; a subject has one site")
+    sites, of_subject = np.unique(column, return_inverse=True)
+    if len(sites) < 2:
+        raise InputError(f"{who}, and '{name}' is {sites[0]} for all subjects; there is nothing to tell sites apart")
+    return Sharing(jnp.asarray(of_subject), jnp.asarray(np.bincount(of_subject).astype(float)))
 
 
 def _pieces(

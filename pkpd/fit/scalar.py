@@ -19,29 +19,38 @@ Vector = Float[np.ndarray, " parameter"]
 class Scalar:
     """Population, data and approximation as a function of x.
 
-    A subject that fails makes the value infinite, whatever the others are, so that no optimiser takes it for good.
+    Raises `InputError` where the approximation is not for this population. A subject that fails makes the value
+    infinite, whatever the others are, so that no optimiser takes it for good.
     """
 
     population: Population
     approximation: Approximation
     problem: Problem
 
+    def __post_init__(self) -> None:
+        self.approximation.check(self.population)
+
     def evaluation(self, x: Vector) -> Evaluation:
         """Everything about the objective at x, one entry a subject; priors not included."""
         found = evaluate(jnp.asarray(x), self.population, self.approximation, self.problem)
         return jax.tree.map(np.asarray, found)
 
-    def value(self, x: Vector) -> tuple[float, Vector, Float[np.ndarray, "parameter subject"]]:
-        """The objective with priors (infinite if a subject failed), its gradient, and the scores of the subjects."""
+    def value(self, x: Vector) -> tuple[float, Vector, Float[np.ndarray, "parameter unit"]]:
+        """The objective with priors (infinite if a subject failed), its gradient, and the scores of what is
+        independent: the subjects, or the sites if anything varies between them."""
         found = self.evaluation(x)
+        scores = np.asarray(found.score)
+        if self.problem.sharing is not None:
+            sites, of_subject = np.unique(np.asarray(self.problem.sharing.site), return_inverse=True)
+            scores = scores @ (of_subject[:, None] == np.arange(len(sites))[None]).astype(float)
         penalty, slope = (
             _penalty(jnp.asarray(x), self.population) if self.population.priors else (0.0, np.zeros_like(x))
         )
         value = float(found.value.sum() + penalty)
         gradient = np.asarray(found.score.sum(axis=1) + np.asarray(slope))
         if found.failed.any() or not np.isfinite(value) or not np.isfinite(gradient).all():
-            return np.inf, gradient, np.asarray(found.score)
-        return value, gradient, np.asarray(found.score)
+            return np.inf, gradient, scores
+        return value, gradient, scores
 
     def hessian(self, x: Vector) -> Float[np.ndarray, "parameter parameter"]:
         """Exact second derivatives of the objective with priors."""

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from pkpd.fit.individual import Individual, located, spread
 from pkpd.fit.problem import Problem, endpoint
+from pkpd.population.omega import Omega
 from pkpd.population.population import Population
 
 
@@ -23,17 +24,26 @@ def individual_effects(population: Population, x: np.ndarray, z: np.ndarray, pro
 
 
 def eta_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, float]:
-    """Of each effect between subjects; NaN where its omega is 0."""
-    values = _values(population, x, problem)
-    between = population.levels[0]
-    etas = between.etas(values, jnp.asarray(z)[: len(between.effects)])
-    found = {}
-    for part in between.parts:
+    """Of each effect between subjects, `cl`, and between sites, `cl SITE`; NaN where its omega is 0."""
+    values, z = _values(population, x, problem), np.asarray(z)
+    found = _shrunk(population.between, values, z[: len(population.between.effects)])
+    if population.shared is not None:
+        # Each site counts once, however many subjects it has.
+        one_each = np.unique(np.asarray(problem.sharing.site), return_index=True)[1]
+        values = {name: value[one_each] for name, value in values.items()}
+        of_sites = _shrunk(population.shared, values, z[len(z) - len(population.site_effects) :, one_each])
+        found |= {f"{effect} {population.site}": value for effect, value in of_sites.items()}
+    return found
+
+
+def _shrunk(omega: Omega, values: dict[str, Array], z: np.ndarray) -> dict[str, float]:
+    etas, found = omega.etas(values, jnp.asarray(z)), {}
+    for part in omega.parts:
         rows = [[values[name] for name in row] for row in part.names]
         for effect, row in zip(part.effects, rows, strict=True):
-            omega = float(np.sqrt(sum(float(element[0]) ** 2 for element in row)))
+            sd = float(np.sqrt(sum(float(element[0]) ** 2 for element in row)))
             mean = float(jnp.sqrt((etas[effect] ** 2).mean()))
-            found[effect] = 1.0 - mean / omega if omega > 0 else float("nan")
+            found[effect] = 1.0 - mean / sd if sd > 0 else float("nan")
     return found
 
 

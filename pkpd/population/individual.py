@@ -3,8 +3,8 @@
     LogNormal(10, cv=0.3) * (weight / 70) ** 0.75
 
 A number as typical value or spread is an initial estimate; `fixed(0.3)` is not estimated. The typical value may be
-any expression of thetas and covariates. Between occasions the random effect is the sum of the subject's and the
-occasion's.
+any expression of thetas and covariates. The random effect is the sum of the subject's, the occasion's and the site's,
+which is one and the same for all subjects of a site.
 """
 
 from dataclasses import dataclass, replace
@@ -27,6 +27,7 @@ class Random(Expression):
     typical: Any
     sd: Spread = None
     occasion_sd: Spread = None
+    site_sd: Spread = None
     name: str = ""
 
     scale: ClassVar[Kind] = "identity"
@@ -37,7 +38,7 @@ class Random(Expression):
         inner = [type(part).__name__ for part in self.typical.walk() if isinstance(part, Random)]
         if inner:
             raise InputError(f"the typical value of a {type(self).__name__} is itself a {inner[0]}; one is enough")
-        if self.spread is None and self.occasion_spread is None:
+        if self.spread is None and self.occasion_spread is None and self.site_spread is None:
             raise InputError(
                 f"{type(self).__name__} of {self.typical} has no spread; give sd (or cv), or write Theta(..) for a "
                 "parameter that does not vary"
@@ -52,6 +53,11 @@ class Random(Expression):
     def occasion_spread(self) -> Theta | None:
         """The SD of the random effect between occasions of a subject."""
         return _spread(self.occasion_sd)
+
+    @property
+    def site_spread(self) -> Theta | None:
+        """The SD of the random effect between sites."""
+        return _spread(self.site_sd)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -84,11 +90,12 @@ class LogNormal(Random):
 
     cv: Spread = None
     occasion_cv: Spread = None
+    site_cv: Spread = None
 
     scale: ClassVar[Kind] = "log"
 
     def __post_init__(self) -> None:
-        for sd, cv in ((self.sd, self.cv), (self.occasion_sd, self.occasion_cv)):
+        for sd, cv in ((self.sd, self.cv), (self.occasion_sd, self.occasion_cv), (self.site_sd, self.site_cv)):
             if sd is not None and cv is not None:
                 raise InputError("a LogNormal is given both sd and cv; they say the same, give one")
         super().__post_init__()
@@ -100,6 +107,10 @@ class LogNormal(Random):
     @property
     def occasion_spread(self) -> Theta | None:
         return _spread(self.occasion_sd, self.occasion_cv)
+
+    @property
+    def site_spread(self) -> Theta | None:
+        return _spread(self.site_sd, self.site_cv)
 
     def joined(self, typical: Any, eta: Any, given: Given) -> Value:
         return typical * jnp.exp(eta)

@@ -33,8 +33,9 @@ class Population:
     """How patients and their observations differ.
 
     `parameters`: of the model, by symbol; a number is an initial estimate without variability. `residual`: the
-    error model of each endpoint. `omega`, `occasion_omega`: blocks of correlated effects between subjects, and
-    between occasions; effects not named there vary on their own. `priors`: by name of what is estimated: `cl`,
+    error model of each endpoint. `omega`, `occasion_omega`, `site_omega`: blocks of correlated effects between
+    subjects, occasions and sites; effects not named there vary on their own. `site`: the column that says which
+    subjects belong together, where anything varies between sites. `priors`: by name of what is estimated: `cl`,
     `omega.cl`, `omega_corr.cl.v`, `conc.proportional`.
 
     Raises `InputError` on every name that is unknown, unused or given twice.
@@ -44,6 +45,8 @@ class Population:
     residual: Mapping[str, Any]
     omega: tuple[Block | Same, ...] = ()
     occasion_omega: tuple[Block | Same, ...] = ()
+    site_omega: tuple[Block | Same, ...] = ()
+    site: str = "SITE"
     priors: Mapping[str, Distribution] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +61,10 @@ class Population:
                 named |= {f"{omega.label}_corr.{a}.{b}" for b in part.effects for a in part.effects if a != b}
                 known |= dict.fromkeys(named & set(self.summary_names), part.effects[0] not in held)
         checked(self.priors, known)
+        if self.site != Population.site and self.shared is None:
+            raise InputError(
+                f"site '{self.site}': nothing varies between sites; give a parameter site_sd, or leave it out"
+            )
         if not free:
             raise InputError("everything is fixed: there is nothing to estimate")
 
@@ -95,11 +102,26 @@ class Population:
         return found
 
     @cached_property
+    def between(self) -> Omega:
+        """Omega between subjects."""
+        return resolved("omega", self._spreads("spread"), self.omega)
+
+    @cached_property
+    def within(self) -> Omega | None:
+        """Omega between the occasions of a subject, where anything varies so."""
+        found = resolved("omega_iov", self._spreads("occasion_spread"), self.occasion_omega)
+        return found if found.effects else None
+
+    @cached_property
+    def shared(self) -> Omega | None:
+        """Omega between sites, where anything varies so."""
+        found = resolved("omega_site", self._spreads("site_spread"), self.site_omega)
+        return found if found.effects else None
+
+    @property
     def levels(self) -> tuple[Omega, ...]:
-        """Omega between subjects, and between occasions where anything varies so."""
-        between = resolved("omega", self._spreads("spread"), self.omega)
-        within = resolved("omega_iov", self._spreads("occasion_spread"), self.occasion_omega)
-        return (between, within) if within.effects else (between,)
+        """All there are: between subjects, occasions, sites."""
+        return tuple(one for one in (self.between, self.within, self.shared) if one is not None)
 
     @cached_property
     def packing(self) -> Packing:
@@ -128,21 +150,28 @@ class Population:
         )
 
     def effects(self, occasions: int) -> tuple[str, ...]:
-        """Names of the random effects in the order of z: `cl`, then `cl occasion 1`, .."""
-        names = list(self.levels[0].effects)
-        for omega in self.levels[1:]:
-            names += [f"{effect} occasion {k + 1}" for k in range(occasions) for effect in omega.effects]
-        return tuple(names)
+        """Names of the random effects in the order of z: `cl`, then `cl occasion 1`, .., then `cl SITE`."""
+        names = list(self.between.effects)
+        if self.within is not None:
+            names += [f"{effect} occasion {k + 1}" for k in range(occasions) for effect in self.within.effects]
+        return (*names, *(f"{effect} {self.site}" for effect in self.site_effects))
+
+    @property
+    def site_effects(self) -> tuple[str, ...]:
+        """The effects that vary between sites: the last of z."""
+        return () if self.shared is None else self.shared.effects
 
     def etas(self, values: Values, z: Float[Array, "effect subject"], occasions: Occasions | None) -> dict[str, Array]:
         """Random effects `[subject]`; `[record, subject]` where they vary between occasions."""
-        between = self.levels[0]
-        found = between.etas(values, z[: len(between.effects)])
-        if occasions is None:
+        found = self.between.etas(values, z[: len(self.between.effects)])
+        if self.shared is not None:
+            for name, eta in self.shared.etas(values, z[z.shape[0] - len(self.shared.effects) :]).items():
+                found[name] = found[name] + eta if name in found else eta
+        if occasions is None or self.within is None:
             return found
-        within, start = self.levels[1], len(between.effects)
+        start, count = len(self.between.effects), len(self.within.effects)
         for k in range(occasions.shape[0]):
-            here = within.etas(values, z[start + k * len(within.effects) :])
+            here = self.within.etas(values, z[start + k * count :])
             for name, eta in here.items():
                 known = found.get(name, jnp.zeros_like(eta))
                 known = known[None] if known.ndim == 1 else known

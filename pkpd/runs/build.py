@@ -112,7 +112,15 @@ def _population(written: Written, model: Model, mistakes: Mistakes) -> Populatio
     if mistakes.found:
         return None
     with mistakes.at(""):
-        return Population(parameters, residual, _blocks(said.omega), _blocks(said.occasion_omega), priors)
+        return Population(
+            parameters,
+            residual,
+            _blocks(said.omega),
+            _blocks(said.occasion_omega),
+            _blocks(said.site_omega),
+            said.site,
+            priors,
+        )
     return None
 
 
@@ -142,7 +150,7 @@ def _parameter(name: str, said: ModelParameter, known: Mapping[str, Prior]) -> E
         raise InputError("has no initial; give initial = .., or literature = true")
     number = Value(initial=initial, fixed=said.fixed, lower=said.lower, upper=said.upper, transform=said.transform)
     kind = said.variability
-    spreads = {label: getattr(said, label) for label in ("sd", "cv", "occasion_sd")}
+    spreads = {label: getattr(said, label) for label in ("sd", "cv", "occasion_sd", "site_sd")}
     given = [label for label, one in spreads.items() if one is not None]
     if (kind is None) != (not given):
         have = f"{', '.join(given)} without variability" if given else f"variability = '{kind}' without sd"
@@ -160,16 +168,16 @@ def _parameter(name: str, said: ModelParameter, known: Mapping[str, Prior]) -> E
     typical: Expression = _theta(number, scale)
     for i, one in enumerate(said.covariates):
         typical = typical * _effect(name, i, one)
-    sd, cv, occasion = (_optional(one) for one in spreads.values())
+    sd, cv, occasion, site = (_optional(one) for one in spreads.values())
     if kind is None:
         return typical
     if kind == "lognormal":
-        return LogNormal(typical, sd, occasion, cv=cv)
+        return LogNormal(typical, sd, occasion, site, cv=cv)
     if kind == "normal":
-        return Normal(typical, sd, occasion)
+        return Normal(typical, sd, occasion, site)
     if kind == "logitnormal":
-        return LogitNormal(typical, sd, occasion, lower=low, upper=high)
-    return BoxCox(typical, sd, occasion, shape=0.1 if said.shape is None else _theta(said.shape))
+        return LogitNormal(typical, sd, occasion, site, lower=low, upper=high)
+    return BoxCox(typical, sd, occasion, site, shape=0.1 if said.shape is None else _theta(said.shape))
 
 
 def _effect(parameter: str, place: int, said: CovariateEffect) -> Expression:

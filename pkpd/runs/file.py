@@ -67,5 +67,11 @@ def _section(place: tuple[Any, ...]) -> type[BaseModel]:
         return CovariateEffect if inside[2] == "covariates" and len(inside) == 4 else Value
     if inside[0] == "residual":
         return EndpointError if len(inside) == 2 else Value
-    sections = {"omega": OmegaBlock, "occasion_omega": OmegaBlock, "priors": PriorDistribution, "method": Method}
+    sections = {
+        "omega": OmegaBlock,
+        "occasion_omega": OmegaBlock,
+        "site_omega": OmegaBlock,
+        "priors": PriorDistribution,
+        "method": Method,
+    }
     return sections[inside[0]]

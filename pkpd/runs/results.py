@@ -154,8 +154,10 @@ def _lognormal(population: Population) -> set[str]:
 
 
 def _shrunk(name: str, kind: str, fit: Fit) -> float:
-    if kind == "omega" and name.startswith("omega."):
-        return fit.eta_shrinkage.get(name.partition(".")[2], nan)
+    if kind == "omega":
+        level, _, effect = name.partition(".")
+        effect = {"omega": effect, "omega_site": f"{effect} {fit.population.site}"}.get(level, "")
+        return fit.eta_shrinkage.get(effect, nan)
     return fit.epsilon_shrinkage.get(name.partition(".")[0], nan) if kind == "sigma" else nan
 
 

@@ -36,15 +36,21 @@ def write_uncertainty(folder: Folder, fit: Fit, result: dict[str, Any]) -> None:
 
 
 def etas(fit: Fit, joined: Connection) -> pd.DataFrame:
-    """One row a subject: its random effects, those of each occasion included, and its part of the objective."""
-    count = joined.problem.occasion_count
-    values = _values(fit)
+    """One row a subject: its random effects, those of its occasions and of its site, and its part of the objective.
+
+    Of the objective only the sum over a site has a meaning where anything varies between sites.
+    """
+    population, values = fit.population, _values(fit)
+    blocks = [population.between]
+    if population.within is not None:
+        blocks += [population.within] * joined.problem.occasion_count
+    if population.shared is not None:
+        blocks.append(population.shared)
+    names = iter(population.effects(joined.problem.occasion_count))
     columns, start = {}, 0
-    for k in range(1 + (count if len(fit.population.levels) > 1 else 0)):
-        level = fit.population.levels[min(k, 1)]
+    for level in blocks:
         part = jnp.asarray(fit.z[start : start + len(level.effects)])
-        label = f" occasion {k}" if k else ""
-        columns |= {f"{name}{label}": np.asarray(eta) for name, eta in level.etas(values, part).items()}
+        columns |= {next(names): np.asarray(eta) for eta in level.etas(values, part).values()}
         start += len(level.effects)
     return pd.DataFrame({"ID": list(joined.table.subjects), **columns, "iOFV": fit.subject_ofv})
 

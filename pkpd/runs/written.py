@@ -75,6 +75,7 @@ class ModelParameter(Section):
     sd: Estimated | None = None
     cv: Estimated | None = None
     occasion_sd: Estimated | None = None
+    site_sd: Estimated | None = None
     shape: Estimated | None = None
     covariates: Annotated[tuple[CovariateEffect, ...], BeforeValidator(_list)] = ()
     literature: bool = False
@@ -149,6 +150,8 @@ class RunFile(Section):
     parameters: Mapping[str, Annotated[ModelParameter, BeforeValidator(_estimated)]]
     omega: Annotated[tuple[OmegaBlock, ...], BeforeValidator(_list)] = ()
     occasion_omega: Annotated[tuple[OmegaBlock, ...], BeforeValidator(_list)] = ()
+    site_omega: Annotated[tuple[OmegaBlock, ...], BeforeValidator(_list)] = ()
+    site: str = "SITE"
     residual: Mapping[str, EndpointError]
     priors: Mapping[str, PriorDistribution] = Field(default_factory=dict)
     method: Method = Method()

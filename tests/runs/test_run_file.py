@@ -97,9 +97,18 @@ def test_it_is_the_population_written_in_python(tmp_path: Path) -> None:
     assert [one.name for one in ours.dataset.endpoints] == ["conc"]
 
 
+def test_sites_are_named_by_their_column(tmp_path: Path) -> None:
+    text = TEXT.replace("cv = 0.3", "cv = 0.3\nsite_sd = 0.1", 1).replace("model =", 'site = "CENTRE"\nmodel =', 1)
+    found = built(tmp_path, text).population
+    assert found.site == "CENTRE"
+    assert found.effects(0) == ("cl", "v", "cl CENTRE")
+    assert {one.name: one.initial for one in found.packing.free}["omega_site.cl"] == 0.1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        ("model =", 'site = "CENTRE"\nmodel =', r"site 'CENTRE': nothing varies between sites"),
         ("variability", "variabilty", r"parameters.cl.variabilty: no such key; did you mean 'variability'"),
         ('"pk_1cmt_oral"', '"pk_1cmt_orl"', r"model: no model 'pk_1cmt_orl'; closest: pk_1cmt_oral"),
         ('"pk_1cmt_oral"', '"a + b"', r"model: 'a \+ b' is no model"),
