@@ -59,10 +59,13 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
     s = 0.25 * scores @ scores.T
     eigenvalues, verdict = identified(r, names)
     covariance = _covariance(kind, r, s) if eigenvalues[0] > FLAT else np.full_like(r, np.nan)
-    if kind != "r" and scores.shape[1] < len(names):
+    # At an optimum without priors the scores sum to 0: one unit more than there are estimates is needed.
+    few = scores.shape[1] <= len(names)
+    if kind != "r" and few:
+        units = "subjects" if scalar.problem.sharing is None else "sites"
         verdict = (
             *verdict,
-            f"{scores.shape[1]} subjects for {len(names)} estimates: S has no full rank; take the covariance 'r'",
+            f"{scores.shape[1]} {units} for {len(names)} estimates: S has no full rank; take the covariance 'r'",
         )
         covariance = np.full_like(r, np.nan) if kind == "s" else covariance
     # J, the derivatives of what a person reads: its covariance is J C J'.
@@ -77,8 +80,8 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
                 *verdict,
                 f"{one.name} is hardly identified: its SE on the {one.transform.kind} scale is {wide:.1f}",
             )
-    # With fewer subjects than estimates it is singular anyway, which has been said.
-    if spectrum[0] <= spectrum[-1] / SINGULAR and (kind == "r" or scores.shape[1] >= len(names)):
+    # With so few subjects it is singular anyway, which has been said.
+    if spectrum[0] <= spectrum[-1] / SINGULAR and (kind == "r" or not few):
         pairs = np.argwhere(np.abs(np.tril(correlation, -1)) > 0.999).tolist()
         who = "".join(f"; {names[i]} and {names[j]} correlate by {correlation[i, j]:.4f}" for i, j in pairs)
         verdict = (*verdict, f"the covariance is all but singular, its standard errors may be far too small{who}")
