@@ -5,13 +5,21 @@ the derivatives of the predictions by the individual parameters are found once, 
 rest is arithmetic on numbers, which JAX differentiates as it likes. At the point itself a polynomial of degree n has
 the same derivatives up to order n: nothing is approximated there. It is also less to compile, for the model is traced
 in one place.
+
+An objective that is differentiated n times by what is estimated asks for higher derivatives along random effects only.
+A term of degree k > n is therefore kept where k - n or more of its directions are parameters that vary between
+subjects; the others are never asked for.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
+from math import factorial, prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.fit.problem import Pieces, Problem
@@ -22,11 +30,19 @@ MOST_PIECES = 8
 """Pieces of time with parameters of their own up to which predictions are expanded."""
 
 
-def expanded_about(problem: Problem, parameters: dict[str, Array], moving: tuple[str, ...], degree: int) -> Problem:
+def expanded_about(
+    problem: Problem,
+    parameters: dict[str, Array],
+    moving: tuple[str, ...],
+    varying: tuple[str, ...],
+    degree: int,
+    order: int,
+) -> Problem:
     """`problem` with predictions that are right, with `degree` derivatives by `moving`, at `parameters`.
 
-    The other parameters must be constants. A parameter that changes between records counts once for each piece of time
-    in which it does not; where there are more than `MOST_PIECES`, the problem is returned as it is.
+    Of these derivatives all but `order` must be by `varying`, those of `moving` that have random effects. The other
+    parameters must be constants. A parameter that changes between records counts once for each piece of time in which
+    it does not; where there are more than `MOST_PIECES`, the problem is returned as it is.
     """
     pieces = problem.pieces
     if pieces is not None and len(pieces.first) > MOST_PIECES and any(parameters[name].ndim > 1 for name in moving):
@@ -38,8 +54,12 @@ def expanded_about(problem: Problem, parameters: dict[str, Array], moving: tuple
     def predicted(at: Free) -> dict[str, Array]:
         return dict(problem.predict(held | _unpacked(moving, shapes, at, pieces)))
 
-    tensors = derivatives(predicted, centre, degree)
-    return replace(problem, predict=jax.tree_util.Partial(_Polynomial(moving), pieces, centre, tensors))
+    counts = [1 if pieces is None or parameters[name].ndim == 1 else len(pieces.first) for name in moving]
+    owners = np.repeat(np.arange(len(moving)), counts)
+    few = tuple(int(i) for i, owner in enumerate(owners) if moving[owner] in varying)
+    terms = Terms(len(owners), few, degree, order)
+    tensors = terms.of(predicted, centre)
+    return replace(problem, predict=jax.tree_util.Partial(_Polynomial(moving, terms), pieces, centre, tensors))
 
 
 def _packed(moving: tuple[str, ...], parameters: dict[str, Array], pieces: Pieces | None) -> Free:
@@ -65,20 +85,57 @@ def _unpacked(moving: tuple[str, ...], shapes: tuple[int, ...], at: Free, pieces
     return found
 
 
-def derivatives(function: Any, at: Free, order: int) -> tuple[dict[str, Array], ...]:
-    """The derivative tensors D0 .. D_order by name, D_k `[free, .. (k times), row, subject]`; forward mode only.
+@dataclass(frozen=True)
+class Terms:
+    """Which terms a Taylor polynomial in `free` numbers has, up to `degree`.
 
-    Column s of function(at) may depend on column s of `at` alone.
+    The directions of the first `order` derivatives are all numbers; of those beyond, `few`.
     """
-    if order == 0:
-        return (function(at),)
-    units = jnp.broadcast_to(jnp.eye(at.shape[0])[:, :, None], (at.shape[0], *at.shape))
 
-    def along(unit: Free) -> tuple[tuple[dict[str, Array], ...], tuple[dict[str, Array], ...]]:
-        return jax.jvp(lambda here: derivatives(function, here, order - 1), (at,), (unit,))
+    free: int
+    few: tuple[int, ...]
+    degree: int
+    order: int
 
-    lower, slopes = jax.vmap(along, out_axes=(None, 0))(units)
-    return (*lower, slopes[-1])
+    def directions(self, k: int) -> np.ndarray:
+        """Those of the k-th derivative."""
+        return np.arange(self.free) if k <= self.order else np.array(self.few, int)
+
+    @cached_property
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """What each element of D_k counts in the polynomial: 1/k! where all orders of its directions are there."""
+        found = [np.ones(())]
+        for k in range(1, self.degree + 1):
+            grid = np.meshgrid(*(self.directions(m) for m in range(k, 0, -1)), indexing="ij")
+            which = np.sort(np.stack([one.ravel() for one in grid], axis=1), axis=1)
+            _, same, there = np.unique(which, axis=0, return_inverse=True, return_counts=True)
+            repeats = np.array([prod(map(factorial, Counter(row).values())) for row in which.tolist()])
+            found.append((1.0 / (repeats * there[same.ravel()])).reshape(grid[0].shape))
+        return tuple(found)
+
+    def of(self, function: Any, at: Free) -> tuple[dict[str, Array], ...]:
+        """The weighted derivatives D_0 .. D_degree by name, D_k `[direction, .. (k times), row, subject]`, the last
+        derivative first; forward mode only.
+
+        Column s of function(at) may depend on column s of `at` alone.
+        """
+        plain = self._derivatives(function, at, self.degree)
+        return tuple(
+            {name: jnp.asarray(weight[..., None, None]) * value for name, value in term.items()}
+            for weight, term in zip(self.weights, plain, strict=True)
+        )
+
+    def _derivatives(self, function: Any, at: Free, k: int) -> tuple[dict[str, Array], ...]:
+        if k == 0:
+            return (function(at),)
+        rows = jnp.eye(self.free)[self.directions(k)]
+        units = jnp.broadcast_to(rows[:, :, None], (*rows.shape, at.shape[1]))
+
+        def along(unit: Free) -> tuple[tuple[dict[str, Array], ...], tuple[dict[str, Array], ...]]:
+            return jax.jvp(lambda here: self._derivatives(function, here, k - 1), (at,), (unit,))
+
+        lower, slopes = jax.vmap(along, out_axes=(None, 0))(units)
+        return (*lower, slopes[-1])
 
 
 @dataclass(frozen=True)
@@ -86,6 +143,7 @@ class _Polynomial:
     """The prediction function; compared by what it is, so that what takes it as an argument is compiled once."""
 
     moving: tuple[str, ...]
+    terms: Terms
 
     def __call__(
         self, pieces: Pieces | None, centre: Free, tensors: tuple[dict[str, Array], ...], parameters: dict[str, Array]
@@ -95,8 +153,9 @@ class _Polynomial:
         for name in tensors[0]:
             value = tensors[-1][name]
             for k in range(len(tensors) - 1, 0, -1):
-                # Horner's rule: D_(k-1) + (step . (D_k + ..)) / k
-                along = step.reshape(step.shape[0], *(1,) * (value.ndim - 2), step.shape[1])
-                value = tensors[k - 1][name] + (value * along).sum(axis=0) / k
+                # Horner's rule: D_(k-1) + step . (D_k + step . (..))
+                along = step[self.terms.directions(k)]
+                along = along.reshape(along.shape[0], *(1,) * (value.ndim - 2), along.shape[1])
+                value = tensors[k - 1][name] + (value * along).sum(axis=0)
             found[name] = value
         return found

@@ -51,10 +51,14 @@ class Individual:
             found[name] = (m, jnp.where(observed.scored, log_s, 0.0))
         return found
 
-    def near(self, values: Values, z: Z, problem: Problem, degree: int) -> Problem:
-        """`problem` with predictions that hold at these numbers, with `degree` derivatives."""
+    def near(self, values: Values, z: Z, problem: Problem, degree: int, order: int) -> Problem:
+        """`problem` with predictions that hold at these numbers, with `degree` derivatives, `order` of them by `values`
+        and the others by z."""
         held = jax.lax.stop_gradient((values, z))
-        return expanded_about(problem, self._parameters(*held, problem)[0], self.population.moving, degree)
+        people = self.population
+        return expanded_about(
+            problem, self._parameters(*held, problem)[0], people.moving, people.varying, degree, order
+        )
 
     def centre(self, values: Values, problem: Problem) -> dict[str, Array] | None:
         """log scale at z = 0 where there is no interaction."""

@@ -181,7 +181,7 @@ def placed(
     near_centre = None
     if not individual.interaction:
         zero = jnp.zeros((individual.effects(problem), problem.subjects))
-        near_centre = individual.near(held, zero, problem, order)
+        near_centre = individual.near(held, zero, problem, order, order)
     centre = None if near_centre is None else individual.centre(held, near_centre)
     if known is None:
         begin = modes(individual, held, centre, problem)
@@ -190,7 +190,7 @@ def placed(
 
     @jax.jit  # so that it is traced once, though it is asked for its shapes first
     def expanded(z: Z) -> _Expanded:
-        near = individual.near(held, z, problem, max(degree, order + 1, 2))
+        near = individual.near(held, z, problem, max(degree, order + 1, 2), order)
 
         def newton(_: Int[Array, ""], last: tuple[Z, Array]) -> tuple[Z, Array]:
             w = arrow.whitener(individual.hessian(held, last[0], centre, near), own, sharing)

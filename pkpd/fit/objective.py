@@ -84,7 +84,7 @@ def place_of(
     effects = individual.effects(problem)
     if effects == 0 or approximation.method == "fo":
         zero = jnp.zeros((effects, problem.subjects))
-        near = individual.near(values, zero, problem, order + min(effects, 1))
+        near = individual.near(values, zero, problem, order + min(effects, 1), order)
         none = jnp.zeros(problem.subjects, bool)
         return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, jnp.asarray(0))
     gauss_newton = approximation.method in ("foce", "focei")
@@ -241,7 +241,7 @@ def _quadrature(
     def at(point: Array) -> PerSubject:
         placed = jnp.broadcast_to(point[:, None], z.shape)
         moved = z + jnp.sqrt(2.0) * dense.applied(dense.transposed(w), placed)
-        return -individual.loss(values, moved, None, individual.near(values, moved, problem, order))
+        return -individual.loss(values, moved, None, individual.near(values, moved, problem, order, order))
 
     @jax.checkpoint
     def slice_of(first: Float[Array, ""], log_first: Float[Array, ""]) -> PerSubject:

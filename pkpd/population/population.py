@@ -149,6 +149,13 @@ class Population:
             if any(isinstance(part, Random) or (isinstance(part, Theta) and not part.fixed) for part in one.walk())
         )
 
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The parameters that a random effect acts on."""
+        return tuple(
+            name for name, one in self.expressions.items() if any(isinstance(part, Random) for part in one.walk())
+        )
+
     def effects(self, occasions: int) -> tuple[str, ...]:
         """Names of the random effects in the order of z: `cl`, then `cl occasion 1`, .., then `cl SITE`."""
         names = list(self.between.effects)

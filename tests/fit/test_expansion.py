@@ -1,0 +1,57 @@
+"""The polynomial that stands for predictions has the derivatives an objective asks for, and no more terms."""
+
+from itertools import combinations_with_replacement
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from closed_forms import plain_table
+
+from pkpd.fit.expansion import Terms, expanded_about
+from pkpd.fit.problem import problem
+from pkpd.population.individual import LogNormal
+from pkpd.population.population import Population
+from pkpd.population.residual import Additive
+
+SUBJECTS = 3
+AT = {name: jnp.full(SUBJECTS, value) for name, value in (("a", 0.7), ("b", 1.3), ("c", 0.4))}
+
+
+def curved(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """No derivative of it vanishes."""
+    t = jnp.array([0.5, 1.0])[:, None]
+    return {"y": jnp.exp(-p["a"][None] * t) * jnp.sin(p["b"][None] + t * p["c"][None]) / (1 + p["c"] ** 2)[None]}
+
+
+@pytest.mark.parametrize(("degree", "order"), [(2, 1), (3, 1), (3, 2), (2, 2), (1, 1)])
+@pytest.mark.parametrize("varying", [("b",), ("a", "c"), ("a", "b", "c"), ()])
+def test_derivatives_by_few_and_by_all(degree: int, order: int, varying: tuple[str, ...]) -> None:
+    population = Population({"a": 0.7, "b": LogNormal(1.3, sd=0.2), "c": 0.4}, {"y": Additive(0.1)})
+    data = problem(population, plain_table(np.ones((2, SUBJECTS)), "y"), curved)
+    near = expanded_about(data, AT, ("a", "b", "c"), varying, degree, order)
+
+    def derivative(predict, names: tuple[str, ...]):  # type: ignore[no-untyped-def]
+        def of(p: dict[str, jax.Array]) -> jax.Array:
+            return predict(p)["y"]
+
+        for name in names:
+
+            def of(p: dict[str, jax.Array], before=of, name=name) -> jax.Array:  # type: ignore[no-untyped-def]
+                return jax.jvp(lambda one: before(p | {name: one}), (p[name],), (jnp.ones(SUBJECTS),))[1]
+
+        return np.asarray(of(AT))
+
+    for k in range(degree + 1):
+        for names in combinations_with_replacement("abc", k):
+            found, exact = derivative(near.predict, names), derivative(curved, names)
+            if sum(name not in varying for name in names) <= order:
+                np.testing.assert_allclose(found, exact, rtol=1e-12, err_msg=f"{names}")
+            else:
+                assert not found.any(), names
+
+
+def test_no_term_is_computed_twice_or_in_vain() -> None:
+    assert [w.shape for w in Terms(12, (0, 3, 5, 7), 3, 1).weights] == [(), (12,), (4, 12), (4, 4, 12)]
+    np.testing.assert_array_equal(Terms(3, (1,), 2, 2).weights[2], np.full((3, 3), 0.5))
+    np.testing.assert_array_equal(Terms(3, (1,), 2, 1).weights[2], [[1.0, 0.5, 1.0]])
