@@ -88,10 +88,14 @@ def _in(rows: Any, others: Any) -> Any:
 
 
 def population(endpoints: tuple[str, ...], drug_is_fixed: bool = False) -> Population:
-    """The published model, its values as initial estimates. clc = tv exp(eta) (dose group/0.0045)^ecl."""
+    """The published model, its values as initial estimates. clc = tv exp(eta) (dose group/0.0045)^ecl.
+
+    v stays where the authors left it: only ratios to it can be told from the concentrations of the mutein.
+    """
 
     def drug(name: str) -> Theta:
-        return fixed(DRUG[name], name=name) if drug_is_fixed else Theta(DRUG[name], name=name, transform="log")
+        held = drug_is_fixed or name == "v"
+        return fixed(DRUG[name], name=name) if held else Theta(DRUG[name], name=name, transform="log")
 
     spread = {name: fixed(omega**0.5) if drug_is_fixed else omega**0.5 for name, omega in DRUG_OMEGA.items()}
     positive = {name: drug(name) for name in ("ka", "cl", "v", "c50")}
