@@ -52,7 +52,7 @@ def wrong_moments(
             "E-VALUE",
             "dates or clock times that cannot be read",
             rule,
-            "correct the cell, or say how dates are written with date_format='...'",
+            "correct the cell, or say how dates are written (date_format)",
             column="TIME",
             rows=sheet.lines[rows],
             ids=[ids[row] for row in rows],

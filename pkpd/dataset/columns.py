@@ -93,7 +93,7 @@ def layout(sheet: Sheet, declaration: Declaration) -> tuple[Layout, list[Breach]
                 "I-UNUSED",
                 f"columns nobody declared are not used: {', '.join(map(shortened, unused))}",
                 "",
-                "declare covariates with covariates=[...] if they matter",
+                "declare them (covariates) if they matter",
             )
         )
     return Layout(places, covariates, unused), breaches
@@ -154,7 +154,7 @@ def wrong_cells(sheet: Sheet, place: int, bad: np.ndarray, ids: Labels, name: st
     if any(DECIMAL_COMMA.fullmatch(text) for text in texts):
         fixes.append("decimals have a point: `pkpd data check FILE --fix OUT` mends them")
     if name == "TIME" and any(CLOCK.fullmatch(text) for text in texts):
-        fixes.append("clock times and dates are read with date_format=..., date=...")
+        fixes.append("clock times and dates are read on request (date_format, date)")
     if name == "DV":
         fixes.append("a value below the limit of quantification is CENS 1 with the limit as DV")
     return [
@@ -234,6 +234,6 @@ def _absent(sheet: Sheet, wanted: str, role: str) -> Breach:
         "E-COLUMN",
         f"there is no column {wanted}{hint}; found are {found}",
         f"a column for {role} is needed",
-        f"name it {wanted}, or say which column it is with columns={{'{standard}': '...'}}",
+        f'name it {wanted}, or say which column it is: columns = {{ {standard} = ".." }}',
         column=wanted,
     )

@@ -42,7 +42,7 @@ def read_covariates(
         columns.append(column)
         breaches += found
     if inferred:
-        fix = "say it with covariates={'WT': 'continuous', 'SEX': 'categorical'}"
+        fix = 'say it: covariates = { WT = "continuous", SEX = "categorical" }'
         breaches.append(Breach("I-COV", f"kinds of covariate as their cells look: {', '.join(inferred)}", "", fix))
     return columns, breaches
 
@@ -113,7 +113,7 @@ def _gaps(draft: Draft, covariate: Covariate, empty: np.ndarray, carried: np.nda
                 lost,
                 f"rows to which no {name} can be carried",
                 f"a subject has its {name} at the start (carried by {covariate.carry})",
-                "write the value, or leave the subject out with ignore=['ID == ...']",
+                'write the value, or leave the subject out: ignore = ["ID == .."]',
             )
         )
     return breaches

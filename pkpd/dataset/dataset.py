@@ -102,7 +102,7 @@ class Dataset:
         for name, wanted in into.items():
             if name not in units:
                 raise InputError(
-                    f"{self.source}: {name} has no unit, and {wanted} is wanted; give it with units={{...}}"
+                    f'{self.source}: {name} has no unit, and {wanted} is wanted; state it: units = {{ {name} = ".." }}'
                 )
             measure = Measure(units[name], wanted, specific_activity)
             if measure.breach is not None:

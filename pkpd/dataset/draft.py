@@ -226,7 +226,7 @@ def _with_compartments(draft: Draft, declaration: Declaration) -> tuple[Draft, l
                 bad,
                 "compartments that do not exist",
                 f"CMT is {known}; 0 or a missing mark is the model's default",
-                "correct the cell, or name the compartments with compartments=[...]",
+                "correct the cell, or name the compartments (compartments)",
             )
         )
     elif (cmt == 0).any():

@@ -137,7 +137,7 @@ def _told(found: Mapping[str, Measure], outputs: tuple[Output, ...]) -> list[Bre
                 "I-UNIT",
                 f"no unit is given for {', '.join(absent)}" + (": TIME is taken as hours" if "TIME" in absent else ""),
                 "fitting a model with units needs them",
-                "units={'TIME': 'h', 'AMT': 'MIU', 'DV': 'IU/mL'}",
+                'say it: units = { TIME = "h", AMT = "MIU", DV = "IU/mL" }',
             )
         )
     if changed:

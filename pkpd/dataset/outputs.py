@@ -70,7 +70,7 @@ def with_outputs(draft: Draft, declared: tuple[Output, ...], dvid: int | None) -
                 homeless,
                 "observations of no known endpoint",
                 f"every observation belongs to a declared output; declared: {names}",
-                "declare it with outputs={...}, correct the cell, or leave such rows out with ignore=[...]",
+                "declare it (outputs), correct the cell, or leave such rows out (ignore)",
             )
         )
     return replace(draft, endpoint=endpoint, outputs=outputs), breaches
@@ -120,6 +120,6 @@ def _inferred(draft: Draft, keys: Labels, column: str | None) -> tuple[tuple[Out
         "I-DVID",
         f"each {column} of an observation is an endpoint: {names}",
         "",
-        "name them with outputs={'il2': 1, ...}",
+        "name them: outputs = { il2 = 1, .. }",
     )
     return outputs, [told]

@@ -116,7 +116,8 @@ def in_model_units(dataset: Dataset, model: Model) -> Dataset:
     if absent := [name for name in wanted if not dataset.units.get(name)]:
         raise InputError(
             f"E-UNIT: {dataset.source}: {', '.join(absent)} without a unit, and model '{model.name}' counts in "
-            f"{', '.join(wanted[name] for name in absent)}; say what the table holds with units={{...}}"
+            f"{', '.join(wanted[name] for name in absent)}; say what the table holds: "
+            f'units = {{ {absent[0]} = ".." }}'
         )
     return dataset.in_units(wanted)
 

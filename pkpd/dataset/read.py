@@ -195,7 +195,7 @@ def _checked(sheet: Sheet, declaration: Declaration) -> tuple[Dataset | None, Fi
                 "E-EMPTY",
                 "no observation is left to fit",
                 "fitting needs rows with EVID 0, MDV 0 and a DV",
-                "read with purpose='simulate' if the table only asks for predictions",
+                'say purpose = "simulate" if the table only asks for predictions',
             )
         )
     found += _names_taken_twice(draft, covariates)
@@ -217,7 +217,7 @@ def _names_taken_twice(draft: Draft, covariates: list[CovariateColumn]) -> list[
             "E-DVID",
             f"endpoints with the name of a column or covariate: {', '.join(map(shortened, twice))}",
             "an endpoint, TIME, AMT and a covariate have different names",
-            "name it otherwise with outputs={'...': ...}",
+            "give it another name (outputs)",
         )
     ]
 

@@ -89,7 +89,7 @@ ORDER = (
         lambda d: goes_back(d) & ~np.isin(d.evid, (3, 4)),
         "time goes back within a subject",
         "the rows of a subject are in time order",
-        "correct the time, or sort: allow_unsorted=True, or `pkpd data check FILE --fix OUT`",
+        "correct the time, or sort: allow_unsorted = true, or `pkpd data check FILE --fix OUT`",
     ),
     Rule(
         "E-ORDER",
@@ -105,7 +105,7 @@ ORDER = (
         returns,
         "an ID comes back after the rows of another one",
         "the rows of a subject stand together",
-        "give the second subject an ID of its own, or gather the rows: allow_unsorted=True",
+        "give the second subject an ID of its own, or gather the rows: allow_unsorted = true",
     ),
     Rule(
         "E-LIMIT",
@@ -158,7 +158,7 @@ EVENTS = (
         lambda d: d.first & ~d.subject_has(d.scored | d.unreadable) & d.scored.any(),
         "subjects without an observation to fit",
         "every subject has at least one row with EVID 0, MDV 0 and a DV",
-        "leave them out with ignore=['ID == ...'], or read with purpose='simulate'",
+        'leave them out: ignore = ["ID == .."], or read only to predict: purpose = "simulate"',
         purpose="fit",
     ),
     Rule(

@@ -186,7 +186,7 @@ def refuse_impossible(population: Population, problem: Problem, table: Table) ->
             (
                 np.isneginf(np.asarray(log_s)),
                 "the prediction is 0 and so is the error's SD, which makes the likelihood infinite",
-                "leave these rows out, or give the error an additive part (Combined)",
+                "leave these rows out, or give the error an additive part (combined)",
             ),
         ):
             if (wrong & scored).any():

@@ -50,7 +50,7 @@ class Approximation:
         if self.method not in ("fo", "foce", "focei", "laplace", "agq"):
             raise InputError(f"method '{self.method}' is not known; there are fo, foce, focei, laplace and agq")
         if (self.method == "agq") != (self.nodes > 1):
-            raise InputError("nodes are for agq, which needs more than one: method='agq', nodes=5")
+            raise InputError("nodes are for agq, which needs more than one: method = 'agq', nodes = 5")
 
     def check(self, population: Population) -> None:
         """Raise `InputError` where this cannot be done for `population`."""

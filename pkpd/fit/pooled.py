@@ -1,7 +1,5 @@
 """Naive pooling and individual fits: a first look, and a source of initial estimates."""
 
-from dataclasses import fields, replace
-
 import numpy as np
 
 from pkpd.fit.objective import Approximation
@@ -11,6 +9,7 @@ from pkpd.fit.shrinkage import individual_effects
 from pkpd.population.expression import Expression
 from pkpd.population.individual import Random
 from pkpd.population.population import Population
+from pkpd.population.rewritten import rewritten_parameters, rewritten_residual
 
 
 def pooled(population: Population) -> Population:
@@ -18,14 +17,10 @@ def pooled(population: Population) -> Population:
 
     Every random effect is 0. Priors on what is no longer there are left out with it.
     """
-    parameters = {name: _typical(one) for name, one in population.expressions.items()}
-    residual = {}
-    for endpoint, model in population.residuals.items():
-        written = population.residual_expressions[endpoint]
-        held = {label: _typical(one) for label, one in written.items() if hasattr(model.scale, label)}
-        residual[endpoint] = replace(model, scale=replace(model.scale, **held)) if held else model
     priors = {name: prior for name, prior in population.priors.items() if name in population.thetas}
-    return Population(parameters, residual, priors=priors)
+    return Population(
+        rewritten_parameters(population, _typical), rewritten_residual(population, _typical), priors=priors
+    )
 
 
 def individual_estimates(population: Population, problem: Problem, x: Vector) -> dict[str, np.ndarray]:
@@ -34,13 +29,6 @@ def individual_estimates(population: Population, problem: Problem, x: Vector) ->
     return individual_effects(population, x, np.asarray(found.z), problem)
 
 
-def _typical(expression: Expression) -> Expression:
-    """An expression with its random effects at 0, where each kind of them leaves the typical value."""
-    if isinstance(expression, Random):
-        return expression.typical
-    changed = {
-        one.name: _typical(part)
-        for one in fields(expression)  # type: ignore[arg-type]
-        if isinstance(part := getattr(expression, one.name), Expression)
-    }
-    return replace(expression, **changed) if changed else expression  # type: ignore[type-var]
+def _typical(part: Expression) -> Expression:
+    """A random effect at 0, where each kind of them leaves the typical value."""
+    return part.typical if isinstance(part, Random) else part

@@ -136,7 +136,7 @@ def _part(label: str, block: Block | str, spreads: Mapping[str, Theta]) -> tuple
         return Part(effects, ((name,),)), [Coordinate(name, sds[0], Transform("signed", scale=scale), held[0])]
     if any(held) and not block.fixed:
         stays = ", ".join(effect for effect, stay in zip(effects, held, strict=True) if stay)
-        raise InputError(f"{label}: the SD of {stays} is fixed, its block is not; give Block(.., fixed=True)")
+        raise InputError(f"{label}: the SD of {stays} is fixed, its block is not; let the block be fixed, too")
     factor = sds[:, None] * _correlation_factor(label, block)
     names = tuple(tuple(f"{label}_chol.{effects[i]}.{effects[j]}" for j in range(i + 1)) for i in range(len(effects)))
     last = len(effects) - 1

@@ -114,6 +114,16 @@ class Residual:
             found["shape"] = self.transformation.shape
         return found
 
+    def of(self, parameters: Mapping[str, Expression]) -> "Residual":
+        """The same model with other `parameters`, by label."""
+        if isinstance(self.scale, UserDensity):
+            return replace(self, scale=replace(self.scale, given=dict(parameters)))
+        given = dict(parameters)
+        bent = self.transformation
+        if bent is not None and bent.kind == "box-cox":
+            bent = replace(bent, shape=given.pop("shape"))
+        return replace(self, scale=replace(self.scale, **given), transformation=bent)
+
 
 @dataclass(frozen=True)
 class Scale:

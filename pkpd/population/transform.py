@@ -61,11 +61,11 @@ def chosen(kind: Kind | None, initial: Number, lower: Number, upper: Number, nam
     if kind == "log" and bounded == (False, False):
         lower = 0.0
     if kind == "log" and bounded == (True, True):
-        raise InputError(f"{label}: a log transform has one bound; for two give transform='logit'")
+        raise InputError(f"{label}: a log transform has one bound; for two give transform = 'logit'")
     if kind == "logit" and bounded != (True, True):
         raise InputError(f"{label}: a logit transform needs lower and upper")
     if kind in ("identity", "signed") and bounded != (False, False):
-        raise InputError(f"{label}: transform='{kind}' has no bounds; leave them out or take 'log' or 'logit'")
+        raise InputError(f"{label}: transform = '{kind}' has no bounds; leave them out or take 'log' or 'logit'")
     inside = lower < initial < upper or kind in ("identity", "signed")
     if not inside and not held:
         if lower <= initial <= upper and initial in (lower, upper):

@@ -64,11 +64,14 @@ class Built:
 def build(written: Written, table: Path) -> Built:
     """Model, population and checked data. Raises `InputError` with all mistakes of the file at once."""
     said, mistakes = written.said, Mistakes(written.path.name)
+    for place, wrong in written.misspelt:
+        mistakes.add(place, wrong)
     with mistakes.at("data"):
         declared(said.data)
     model = None
-    with mistakes.at("model"):
-        model = find_model(said.model, written.path.parent)
+    if "model" not in written.unclear:
+        with mistakes.at("model"):
+            model = find_model(said.model, written.path.parent)
     if model is None:
         mistakes.tell()
         raise InputError(f"{written.path.name}: no model")
@@ -84,15 +87,15 @@ def build(written: Written, table: Path) -> Built:
 def _population(written: Written, model: Model, mistakes: Mistakes) -> Population | None:
     said = written.said
     known = joined(model.literature)
-    for name in said.parameters:
+    for name in written.names("parameters"):
         if name not in model.symbols:
             mistakes.add(f"parameters.{name}", f"'{model.name}' has no such parameter; {closest(name, model.symbols)}")
     for name in model.symbols:
-        if name not in said.parameters:
+        if name not in written.names("parameters") and "parameters" not in written.unclear:
             mistakes.add(
                 f"parameters.{name}", "is missing; give its initial estimate, or { initial = .., fixed = true }"
             )
-    for name in said.residual:
+    for name in written.names("residual"):
         if name not in model.outputs:
             mistakes.add(f"residual.{name}", f"'{model.name}' has no such output; {closest(name, model.outputs)}")
     parameters, residual, priors = {}, {}, {}

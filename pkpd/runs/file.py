@@ -1,4 +1,4 @@
-"""Reading a run file: what it says, or everything that is wrong with it at once."""
+"""Reading a run file: what it says as far as it is understood, and what is not."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pkpd.errors import InputError
-from pkpd.runs.mistakes import Mistakes, closest
+from pkpd.runs.mistakes import closest
 from pkpd.runs.written import (
     CovariateEffect,
     EndpointError,
@@ -23,15 +23,27 @@ from pkpd.runs.written import (
 
 @dataclass(frozen=True)
 class Written:
-    """A run file that was understood: `said`, and the bytes it was read from."""
+    """A run file: the bytes it was read from, and what they say.
+
+    `misspelt`: every key that is unknown, missing or of the wrong kind: its place, and what is wrong. The entries of
+    the file with such a key (`parameters.cl`, `omega`) are `unclear`, and not in `said`; whoever reads on tells both
+    what is misspelt and what else is wrong.
+    """
 
     path: Path
     said: RunFile
     content: bytes
+    misspelt: tuple[tuple[str, str], ...] = ()
+    unclear: tuple[str, ...] = ()
+
+    def names(self, section: str) -> tuple[str, ...]:
+        """The names of a section's entries, unclear ones among them."""
+        unclear = (one.partition(".") for one in self.unclear)
+        return (*getattr(self.said, section), *(name for within, _, name in unclear if within == section and name))
 
 
 def read_run_file(path: Path) -> Written:
-    """The run file `path`. Raises `InputError` with every key that is unknown, missing or of the wrong kind."""
+    """The run file `path`. Raises `InputError` where it cannot be read, or is no TOML."""
     try:
         content = path.read_bytes()
         said = tomllib.loads(content.decode("utf-8"))
@@ -41,11 +53,26 @@ def read_run_file(path: Path) -> Written:
     try:
         return Written(path, RunFile.model_validate(said), content)
     except ValidationError as error:
-        mistakes = Mistakes(path.name)
-        for problem in error.errors():
-            mistakes.add(".".join(map(str, problem["loc"])), _told(problem["type"], problem["loc"], problem["msg"]))
-        mistakes.tell()
-        raise
+        problems = error.errors()
+    misspelt = tuple((".".join(map(str, one["loc"])), _told(one["type"], one["loc"], one["msg"])) for one in problems)
+    entries = {_entry(one["loc"]) for one in problems}
+    clear = _without(said, entries)
+    return Written(path, RunFile.model_validate(clear), content, misspelt, tuple(sorted(map(".".join, entries))))
+
+
+def _entry(place: tuple[Any, ...]) -> tuple[str, ...]:
+    """The entry of the file that `place` is in: one of a section of entries with names, or a whole section."""
+    return place[: 2 if place[0] in ("parameters", "residual", "priors") else 1]
+
+
+def _without(said: dict[str, Any], entries: set[tuple[str, ...]]) -> dict[str, Any]:
+    """What is said beside these entries; nothing where something has to be said."""
+    left: dict[str, Any] = {"model": "", "parameters": {}, "residual": {}}
+    for section, content in said.items():
+        if (section,) not in entries:
+            named = {one[1] for one in entries if one[0] == section}
+            left[section] = {k: v for k, v in content.items() if k not in named} if named else content
+    return left
 
 
 def _told(kind: str, place: tuple[Any, ...], message: str) -> str:

@@ -84,7 +84,7 @@ def sdtab(fit: Fit, joined: Connection) -> pd.DataFrame:
 def _omega(fit: Fit) -> pd.DataFrame:
     """Variances and covariances of the random effects, level after level."""
     values, effects, blocks = _values(fit), [], []
-    for level in fit.population.levels:
+    for level in (one for one in fit.population.levels if one.effects):
         units = jnp.eye(len(level.effects))
         factor = np.stack([np.asarray(one) for one in level.etas(values, units).values()])
         effects += [f"{level.label}.{name}" for name in level.effects]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import least_squares
 
 from pkpd.cli.app import run
 from pkpd.storage import shipped
@@ -144,6 +145,29 @@ def test_a_suspect_fit_ends_with_4(few: Path, capsys: pytest.CaptureFixture[str]
     assert "pkpd: suspect: 3 subjects for 4 estimates" in captured.err
     assert run([*given, "--out", str(few / "two"), "--allow-warnings", "--quiet"]) == 0
     assert json.loads((few / "two" / "warnings.json").read_text())[0]["severity"] == "suspect"
+
+
+def test_a_run_file_without_variability_pools_naively(few: Path) -> None:
+    """Least squares over all observations of everybody; no random effects, and so no rows of Omega."""
+    table = pd.read_csv(few / "few.csv", na_values=".").dropna(subset="DV")
+    hours, value = np.asarray(table["TIME"]), np.asarray(table["DV"])
+    (few / "run.toml").write_text(FEW.replace(', variability = "lognormal", cv = 0.3', ""))
+    given = ["fit", str(few / "run.toml"), str(few / "few.csv"), "--out", str(few / "out")]
+    assert run([*given, "--covariance", "none", "--quiet"]) == 0
+    found = pd.read_csv(few / "out" / "parameters.csv")
+    estimates = dict(zip(found["name"], found["estimate"], strict=True))
+
+    def left(p: np.ndarray) -> np.ndarray:
+        cl, v = np.exp(p)
+        return value - 100 / v * np.exp(-cl / v * hours)
+
+    alone = least_squares(left, np.log([2.0, 10.0]), xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    # The outer search ends where a gain of 1e-7 of the objective is left, which is 1e-4 of a standard error or so.
+    sd = float(np.sqrt(np.mean(left(alone.x) ** 2)))
+    expected = dict(zip(("cl", "v"), np.exp(alone.x).tolist(), strict=True)) | {"conc.sd": sd}
+    assert estimates == pytest.approx(expected, rel=1e-4)
+    assert list(pd.read_csv(few / "out" / "etas.csv")) == ["ID", "iOFV"]
+    assert len(pd.read_csv(few / "out" / "omega.csv")) == 0
 
 
 def test_mistakes_are_told_before_a_folder_is_made(few: Path, capsys: pytest.CaptureFixture[str]) -> None:

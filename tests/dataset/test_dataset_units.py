@@ -83,7 +83,7 @@ def test_units_that_do_not_meet_are_both_named(dataset: Dataset, into: dict[str,
 def test_a_unit_that_was_never_given_is_asked_for(path: Path):
     dataset = read_dataset(path, outputs=SAID["outputs"])
     assert "no unit is given for TIME, AMT, il2, treg" in dataset.findings.text()
-    with pytest.raises(InputError, match="give it with units"):
+    with pytest.raises(InputError, match=r'state it: units = { .* = "\.\." }'):
         dataset.in_units({"AMT": "IU"})
 
 

@@ -1,5 +1,6 @@
 """A run file means the population a person writes in Python; every mistake is named with its place."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,48 @@ def test_mistakes_are_told_together(tmp_path: Path) -> None:
     text = TEXT.replace("cv = 0.3", "cv = -0.3").replace('adding = "sds"', "")
     with pytest.raises(InputError, match=r"run.toml: 2 mistakes\n  parameters.cl.*\n  residual.conc"):
         built(tmp_path, text)
+
+
+def told(folder: Path, text: str) -> list[str]:
+    """The mistakes in `text`, one each."""
+    with pytest.raises(InputError) as refused:
+        built(folder, text)
+    first, *rest = str(refused.value).splitlines()
+    return [line.strip() for line in rest] or [first.removeprefix("run.toml: ")]
+
+
+def test_mistakes_of_spelling_and_of_meaning_are_told_together(tmp_path: Path) -> None:
+    """What is unclear is not looked into: that cl varies by nothing known is no second mistake."""
+    text = TEXT.replace("cv = 0.3", "vc = 0.3").replace('adding = "sds"', "").replace("correlation", "correlated")
+    text = text.replace("[parameters.v]", "[parameters.w]").replace('covariates = ["WT"]', 'covariate = ["WT"]')
+    assert [line.partition(":")[0] for line in told(tmp_path, text)] == [
+        *("parameters.cl.vc", "omega.0.correlated", "data", "parameters.w", "parameters.v", "residual.conc")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("model =", "modle =", ["model: is missing", "modle: no such key; did you mean 'model'.*"]),
+        ("[priors.cl]", "[priors.cl]\nmu = 3", ["priors.cl.mu: no such key.*"]),
+        ("[priors.cl]", "[method]\nmethd = 3\n[priors.cl]", ["method.methd: no such key.*"]),
+        (
+            "[residual.conc]",
+            "[residual.cons]\nsdd = 3",
+            ["residual.cons.sdd: no such key.*", "residual.cons: .*no such output.*"],
+        ),
+        (
+            TEXT[TEXT.index("[parameters]") : TEXT.index("[[omega]]")],
+            "",
+            ["parameters: is missing"],
+        ),
+    ],
+)
+def test_what_is_unclear_makes_no_further_mistakes(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    assert old in TEXT
+    found = told(tmp_path, TEXT.replace(old, new, 1))
+    assert len(found) == len(expected)
+    assert all(re.fullmatch(one, line) for one, line in zip(expected, found, strict=True)), found
 
 
 def test_a_model_of_ones_own_is_named_by_its_file(tmp_path: Path) -> None:
