@@ -2,8 +2,10 @@
 
 from pkpd.engine.cache import keep_compilations
 from pkpd.engine.devices import use_every_core
+from pkpd.engine.loops import compile_loops_as_functions
 from pkpd.engine.precision import require_double_precision
 
 require_double_precision()
 use_every_core()
+compile_loops_as_functions()
 keep_compilations()

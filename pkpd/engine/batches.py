@@ -1,18 +1,18 @@
 """Few shapes and full devices: padding, and subjects dealt out in chunks that each device solves on its own."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.plan import Plan
 from pkpd.engine.rows import Profile
-from pkpd.engine.solve import Solution, solve
+from pkpd.engine.solve import solve
 from pkpd.events.course import Course
 
 CHUNK = 256
@@ -35,7 +35,15 @@ _BY_SUBJECT = {rank: P(*[None] * (rank - 1), "subject") for rank in (1, 2, 3)}
 
 _ONE, _TWO, _THREE = (_BY_SUBJECT[rank] for rank in (1, 2, 3))
 _COURSE: Any = Course(_TWO, _TWO, _TWO, _THREE, _THREE, _TWO, _TWO)  # type: ignore[arg-type]
-_OUTCOME: Any = Outcome(_THREE, _ONE, _ONE, _ONE, Steps(P(), P(), P()))  # type: ignore[arg-type]
+
+
+class Solved(NamedTuple):
+    """Values of `Plan.names`; when a subject's integration failed [h], infinite if it did not; steps of each device."""
+
+    values: Float[Array, "time output subject"]
+    failed_at: Float[Array, " subject"]
+    accepted: Int[Array, " device"]
+    rejected: Int[Array, " device"]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -48,22 +56,22 @@ def solve_chunks(
     durations: Float[Array, "kind batch"],
     kind: Int[Array, " segment"],
     times: Float[Array, " time"],
-) -> Solution:
+) -> Solved:
     """Each device solves its own chunk; nothing passes between them, so the split changes no number."""
 
-    def one(parameters: dict[str, Array], line: Course, durations: Array, kind: Array, times: Array) -> Solution:
+    def one(parameters: dict[str, Array], line: Course, durations: Array, kind: Array, times: Array) -> Solved:
         rows = Profile(times, line.start)
-        found = solve(plan, parameters, parameters, line, durations, kind, rows, even)
-        if found.outcome is None:
-            return found
-        outcome = found.outcome._replace(accepted=found.outcome.accepted[None], rejected=found.outcome.rejected[None])
-        return found._replace(outcome=outcome)
+        values, _, outcome = solve(plan, parameters, parameters, line, durations, kind, rows, even)
+        if outcome is None:
+            none = jnp.zeros(1, dtype=int)
+            return Solved(values, jnp.full_like(line.start[0], jnp.inf), none, none)
+        return Solved(values, outcome.failed_at, outcome.accepted[None], outcome.rejected[None])
 
     split = jax.shard_map(
         one,
         mesh=mesh,
         in_specs=(_ONE, _COURSE, _TWO, P(), P()),
-        out_specs=Solution(_THREE, _THREE, None if plan.way == "exact" else _OUTCOME),  # type: ignore[arg-type]
+        out_specs=Solved(_THREE, _ONE, _ONE, _ONE),  # type: ignore[arg-type]
         check_vma=False,
     )
     return split(parameters, line, durations, kind, times)

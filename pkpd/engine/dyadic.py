@@ -7,11 +7,14 @@ by repeated squaring. Nothing is interpolated and no rate needs to differ from a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from pkpd.engine.method import Column, once
 from pkpd.engine.propagator import apply, closure, exponential, product
 from pkpd.engine.system import LinearSystem
 
@@ -19,18 +22,24 @@ LEVELS = 18
 """The finest step is D/2^18: a third of a second of a day, two minutes of a year."""
 
 
+@jax.tree_util.register_static
 @dataclass(frozen=True)
-class DyadicDrive:
+class Index:
+    """What the columns of the tables stand for: (readout, state), and (row, column) of the propagator."""
+
+    looks: tuple[tuple[str, int], ...]
+    steps: tuple[tuple[int, int], ...]
+
+
+class DyadicDrive(NamedTuple):
     """Tables over `LEVELS + 1` levels (0 the finest) for `kinds` of segment length.
 
-    looks `[level, kind, fraction, weight, batch]`: what each state contributes to each readout at c D/2^m.
-    steps `[level, kind, entry, batch]`: the propagator over the whole step.
+    looks: what each state contributes to each readout at c D/2^m. steps: the propagator over the whole step.
     """
 
     looks: Float[Array, "levels kinds fractions weights batch"]
     steps: Float[Array, "levels kinds entries batch"]
-    look_index: tuple[tuple[str, int], ...]
-    step_index: tuple[tuple[int, int], ...]
+    columns: Index
 
 
 def dyadic_drive(
@@ -73,49 +82,83 @@ def dyadic_drive(
         return tuple(squared[key] for key in pattern), (looks, steps)
 
     _, (looks, steps) = lax.scan(level, tuple(start[key] for key in pattern), None, length=LEVELS + 1)
-    return DyadicDrive(looks, steps, look_index, pattern)
+    return DyadicDrive(looks, steps, Index(look_index, pattern))
 
 
 def _by_kind(value: Float[Array, "*kinds batch"]) -> Float[Array, "kinds batch"]:
     return value if value.ndim == 2 else value[None]
 
 
-def at_level(
-    drive: DyadicDrive, level: Int[Array, ""], kind: Int[Array, ""]
-) -> tuple[Float[Array, "fractions weights batch"], Float[Array, "entries batch"]]:
-    """The looks and the step propagator of one level, as arrays of their own.
-
-    The detour through `cond` matters: fused into what uses them, slices keep XLA from vectorising the arithmetic,
-    and an optimisation barrier does not survive to where it decides that.
-    """
-
-    def slices() -> tuple[Array, Array]:
-        looks = lax.dynamic_slice(drive.looks, (level, kind, 0, 0, 0), (1, 1, *drive.looks.shape[2:]))
-        steps = lax.dynamic_slice(drive.steps, (level, kind, 0, 0), (1, 1, *drive.steps.shape[2:]))
-        return looks.reshape(drive.looks.shape[2:]), steps.reshape(drive.steps.shape[2:])
-
-    def never() -> tuple[Array, Array]:
-        return jnp.zeros(drive.looks.shape[2:]), jnp.zeros(drive.steps.shape[2:])
-
-    return lax.cond(level >= 0, slices, never)
+def level_of(size: Float[Array, "*step"]) -> Int[Array, "*step"]:
+    """The level of steps of such a part of a segment."""
+    return jnp.round(LEVELS + jnp.log2(size)).astype(int)
 
 
-def advance(
-    drive: DyadicDrive, steps: Float[Array, "entries batch"], x: tuple[Float[Array, " batch"], ...]
-) -> tuple[Float[Array, " batch"], ...]:
+class Entries(NamedTuple):
+    """The tables at one level and for one kind, column by column: by fraction and weight; by entry."""
+
+    looks: tuple[tuple[Float[Array, " batch"], ...], ...]
+    steps: tuple[Float[Array, " batch"], ...]
+
+
+def at_level(drive: DyadicDrive, level: Int[Array, ""], kind: Int[Array, ""]) -> Entries:
+    """The entries a step of one level is made with."""
+
+    _, _, fractions, weights, _ = drive.looks.shape
+    return Entries(
+        tuple(tuple(_column(drive.looks, level, kind, c, w) for w in range(weights)) for c in range(fractions)),
+        tuple(_column(drive.steps, level, kind, e) for e in range(drive.steps.shape[2])),
+    )
+
+
+def _column(table: Array, *place: Int[Array, ""] | int) -> Float[Array, " batch"]:
+    return lax.dynamic_slice(table, (*place, 0), (1,) * len(place) + table.shape[-1:]).reshape(-1)
+
+
+def split(looks: Float[Array, "fractions weights batch"], steps: Float[Array, "entries batch"]) -> Entries:
+    """The entries from arrays that hold those of one level."""
+    return Entries(tuple(tuple(row) for row in looks), tuple(steps))
+
+
+def apart(drive: DyadicDrive) -> Entries:
+    """The tables column by column, each `[level, kind, batch]`."""
+    _, _, fractions, weights, _ = drive.looks.shape
+    return Entries(
+        tuple(tuple(drive.looks[:, :, c, w] for w in range(weights)) for c in range(fractions)),
+        tuple(drive.steps[:, :, e] for e in range(drive.steps.shape[2])),
+    )
+
+
+def together(drive: DyadicDrive, entries: Entries) -> DyadicDrive:
+    """`drive` with other tables, given column by column."""
+    looks = jnp.stack([jnp.stack(row, axis=2) for row in entries.looks], axis=2)
+    return drive._replace(looks=looks, steps=jnp.stack(entries.steps, axis=2))
+
+
+def added(tables: Entries, level: Int[Array, ""], kind: Int[Array, ""], more: Entries) -> Entries:
+    """The tables, column by column, with something added to the entries of one level."""
+    # What is read by itself does not overlap with what is written, as far as the compiler can see.
+    before = once(level >= 0, lambda: jax.tree.map(lambda table: _column(table, level, kind), tables))
+
+    def put(table: Float[Array, "levels kinds batch"], old: Column, new: Column) -> Array:
+        return lax.dynamic_update_slice(table, (old + new)[None, None], (level, kind, 0))
+
+    return jax.tree.map(put, tables, before, more)
+
+
+def advance(drive: DyadicDrive, entries: Entries, x: tuple[Float[Array, " batch"], ...]) -> tuple[Array, ...]:
     """The linear states one step later."""
-    return apply({key: steps[e] for e, key in enumerate(drive.step_index)}, x)
+    return apply(dict(zip(drive.columns.steps, entries.steps, strict=True)), x)
 
 
 def drives(
-    drive: DyadicDrive, looks: Float[Array, "fractions weights batch"], x: tuple[Float[Array, " batch"], ...]
+    drive: DyadicDrive, entries: Entries, x: tuple[Float[Array, " batch"], ...]
 ) -> list[dict[str, Float[Array, " batch"]]]:
     """For each fraction the value of each readout there."""
     found: list[dict[str, Float[Array, " batch"]]] = []
-    for c in range(looks.shape[0]):
+    for looks in entries.looks:
         values: dict[str, Float[Array, " batch"]] = {}
-        for w, (readout, j) in enumerate(drive.look_index):
-            term = looks[c, w] * x[j]
-            values[readout] = values[readout] + term if readout in values else term
+        for (readout, j), look in zip(drive.columns.looks, looks, strict=True):
+            values[readout] = values[readout] + look * x[j] if readout in values else look * x[j]
         found.append(values)
     return found

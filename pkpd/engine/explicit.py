@@ -8,9 +8,9 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
-from pkpd.engine.method import Column, Columns, Increments, Method, weigh
+from pkpd.engine.method import Column, Columns, Increments, Method, Once, weigh
 from pkpd.errors import InputError
 
 EXPLICIT = ("tsit5", "dopri5")
@@ -52,13 +52,14 @@ class ExplicitMethod(Method):
         slope: Columns,
         h: Column,
         u: list[dict[str, Column]],
-        apart: Bool[Array, ""],
+        once: Once,
     ) -> Increments:
         """K_i = h k_i, and the last k; `u` are the drives at `fractions`."""
         last, stages = slope, [tuple(h * k for k in slope)]
         for i in range(1, self.stages):
             inner = tuple(y0 + weigh(self.a[i - 1], [k[v] for k in stages]) for v, y0 in enumerate(y))
-            last = slope_at(inner, u[self.fractions.index(float(self.c[i]))])
+            at = u[self.fractions.index(float(self.c[i]))]
+            last = once(lambda inner=inner, at=at: slope_at(inner, at))
             stages.append(tuple(h * k for k in last))
         return Increments(stages, last)
 

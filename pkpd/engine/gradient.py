@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
 
-from pkpd.engine.batches import bucket, bucket_of_kinds, chunk_of, kinds, padded, padded_rows, padded_subjects
-from pkpd.engine.lockstep import Outcome, Steps
+from pkpd.engine.batches import bucket, bucket_of_kinds, chunk_of, kinds, padded, padded_rows
+from pkpd.engine.devices import subject_mesh
 from pkpd.engine.plan import Plan, plan
-from pkpd.engine.replay import ROOM, noted_steps
+from pkpd.engine.replay import ROOM, refuse_failed
 from pkpd.engine.rows import Profile
 from pkpd.engine.simulate import check
 from pkpd.engine.solve import solve
@@ -52,60 +54,83 @@ def value_and_gradient(
     durations, kind = kinds(line)
     durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     subjects = line.start.shape[1]
-    chunk = chunk_of(subjects, jax.default_backend(), jax.device_count())
-    chunks = []
-    for number, first in enumerate(range(0, subjects, chunk)):
-        part = slice(first, first + chunk)
-        columns = {name: np.asarray(value, dtype=float)[part] for name, value in parameters.items()}
-        own, given = jax.tree.map(lambda field, part=part: np.asarray(field)[..., part], (line, data))
-        fill = partial(padded_subjects, count=chunk)
-        columns, own, lengths, given = jax.tree.map(fill, (columns, own, durations[:, part], given))
-        present = np.arange(chunk) < subjects - first
-        device = jax.devices()[number % jax.device_count()]
-        chunks.append(jax.device_put(_Chunk(columns, own, lengths, kind, times, given, present), device))
-    walks = [_walk(chosen, part) for part in chunks]  # all devices at work before the first is waited for
-    pending = [_slopes(loss, chosen, part, walk) for part, walk in zip(chunks, walks, strict=True)]
-    total = sum(float(value) for value, _ in pending)
-    gradient = {
-        name: np.concatenate([np.asarray(slopes[name]) for _, slopes in pending])[:subjects] for name in parameters
-    }
-    return total, gradient
+    mesh = subject_mesh()
+    together = chunk_of(subjects, jax.default_backend(), mesh.size) * mesh.size
+    columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+    # The last subject stands in for those that are missing from the last round.
+    rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]
+
+    def differentiated(room: int) -> list[_Found]:
+        """All rounds; the devices are at work when this returns."""
+        found = []
+        for members in rounds:
+            own = jax.tree.map(
+                lambda field, members=members: np.take(field, members, axis=-1), (columns, line, durations, data)
+            )
+            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, kind, times))
+        return found
+
+    found = _with_room(differentiated, subjects)
+    each = np.concatenate([np.asarray(one.loss) for one in found])[:subjects]
+    gradient = {name: np.concatenate([np.asarray(one.slopes[name]) for one in found])[:subjects] for name in columns}
+    return float(each.sum()), gradient
 
 
-class _Chunk(NamedTuple):
-    parameters: dict[str, Array]
-    line: Course
-    durations: Array
-    kind: Any
-    times: Any
-    data: Any
-    present: Array
+class _Found(NamedTuple):
+    """One round: the loss of each subject and its derivatives; when it failed [h], and the steps of each device."""
+
+    loss: Float[Array, " subject"]
+    slopes: dict[str, Float[Array, " subject"]]
+    failed_at: Float[Array, " subject"]
+    accepted: Int[Array, " device"]
 
 
-def _walk(plan: Plan, part: _Chunk) -> Outcome | None:
-    return None if plan.way == "exact" else _noted(replace(plan, room=ROOM), part)
+def _with_room(differentiated: Callable[[int], list[_Found]], subjects: int) -> list[_Found]:
+    """What is found with room for all steps. Raises `InputError` naming the first subject that failed."""
+    room = ROOM
+    while True:
+        found = differentiated(room)
+        failed_at = np.concatenate([np.asarray(one.failed_at) for one in found])[:subjects]
+        refuse_failed(failed_at)
+        if max(int(np.max(one.accepted)) for one in found) <= room:
+            return found
+        room *= 4
 
 
-def _slopes(loss: Loss, plan: Plan, part: _Chunk, walk: Outcome | None) -> tuple[Array, dict[str, Array]]:
-    steps = None
-    if walk is not None:
-        steps = noted_steps(lambda room: walk if room == ROOM else _noted(replace(plan, room=room), part))
-    return _differentiated(loss, plan, part, steps)
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _slopes(
+    loss: Loss,
+    plan: Plan,
+    mesh: Mesh,
+    parameters: dict[str, Float[Array, " subject"]],
+    line: Course,
+    durations: Float[Array, "kind subject"],
+    data: Any,
+    kind: Int[Array, " segment"],
+    times: Float[Array, " time"],
+) -> _Found:
+    """Each device differentiates its own chunk."""
 
+    def one(
+        parameters: dict[str, Array], line: Course, durations: Array, data: Any, kind: Array, times: Array
+    ) -> _Found:
+        def total(parameters: dict[str, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
+            rows = Profile(times, line.start)
+            found = solve(plan, parameters, parameters, line, durations, kind, rows)
+            each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, data)
+            if found.outcome is None:
+                return jnp.sum(each), (each, jnp.full_like(each, jnp.inf), jnp.zeros(1, dtype=int))
+            return jnp.sum(each), (each, found.outcome.failed_at, found.outcome.accepted[None])
 
-@partial(jax.jit, static_argnums=0)
-def _noted(plan: Plan, part: _Chunk) -> Outcome | None:
-    # Rows are not what is asked for: the two ends stand for all.
-    rows = Profile(part.times[jnp.array([0, -1])], part.line.start)
-    return solve(plan, part.parameters, part.parameters, part.line, part.durations, part.kind, rows).outcome
+        slopes, (each, failed_at, accepted) = jax.grad(total, has_aux=True)(parameters)
+        return _Found(each, slopes, failed_at, accepted)
 
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _differentiated(loss: Loss, plan: Plan, part: _Chunk, steps: Steps | None) -> tuple[Array, dict[str, Array]]:
-    def total(parameters: dict[str, Array]) -> Array:
-        rows = Profile(part.times, part.line.start)
-        found = solve(plan, parameters, parameters, part.line, part.durations, part.kind, rows, steps=steps)
-        each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, part.data)
-        return jnp.sum(jnp.where(part.present, each, 0.0))
-
-    return jax.value_and_grad(total)(part.parameters)
+    own = (parameters, line, durations, data)
+    split = jax.shard_map(
+        one,
+        mesh=mesh,
+        in_specs=(*jax.tree.map(lambda field: P(*[None] * (field.ndim - 1), "subject"), own), P(), P()),
+        out_specs=P("subject"),
+        check_vma=False,
+    )
+    return split(*own, kind, times)

@@ -6,16 +6,17 @@ segment ends exactly at its boundary. With a drive tabulated for steps 2^-m the 
 takes any step.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.engine.dyadic import DyadicDrive, advance, at_level, drives
-from pkpd.engine.method import Column, Columns, Field, Method, weigh
-from pkpd.engine.rows import Profile, Rows, written
+from pkpd.engine.method import Column, Columns, once, weigh
+from pkpd.engine.rows import Profile, Rows, Stretch, written
+from pkpd.engine.step import Dynamics
 from pkpd.engine.step_size import DYADIC, FIRST_STEP, FREE, first_size, growth, next_dyadic, next_free, scaled_error
 from pkpd.engine.tolerances import Tolerances
 
@@ -38,6 +39,19 @@ class Segments(NamedTuple):
     parameters: dict[str, Float[Array, "segment batch"]]
 
 
+class Numbers(NamedTuple):
+    """What an integration depends on, and may be differentiated by, besides its rows.
+
+    constant: the parameters that do not change. scale: the size of each state that `atol` is a part of.
+    """
+
+    initial: Columns
+    constant: dict[str, Column]
+    drive: DyadicDrive | None
+    segments: Segments
+    scale: Columns
+
+
 class Steps(NamedTuple):
     """The accepted steps, in order: segment, and where in it they begin and how long they are, as parts of it."""
 
@@ -46,11 +60,22 @@ class Steps(NamedTuple):
     size: Float[Array, " step"]
 
 
+class Marks(NamedTuple):
+    """What was met on the way, step by step: the states (y, x) at its start, and the rows looked at, from and up to."""
+
+    states: Float[Array, "step state batch"]
+    first_row: Int[Array, " step"]
+    beyond_row: Int[Array, " step"]
+
+
+_Notes = TypeVar("_Notes", Steps, Marks)
+
+
 class Outcome(NamedTuple):
     """Values at the rows, and how the integration went.
 
     failed_at [h]: the time at which a subject's integration gave up, infinite if it did not; its values are NaN.
-    steps: the accepted steps, as far as there was room to note them.
+    steps: the accepted steps, as far as there was room to note them, and then what is of no use. marks: if asked for.
     """
 
     values: Float[Array, "time state batch"]
@@ -58,6 +83,7 @@ class Outcome(NamedTuple):
     accepted: Int[Array, ""]
     rejected: Int[Array, ""]
     steps: Steps
+    marks: Marks | None = None
 
 
 class _Walk(NamedTuple):
@@ -73,29 +99,26 @@ class _Walk(NamedTuple):
     rejected: Int[Array, ""]
     first_step: Float[Array, ""]
     steps: Steps
+    marks: Marks | None
 
 
 def integrate(
-    field: Callable[[dict[str, Column]], Field],
-    initial: Columns,
-    drive: DyadicDrive | None,
-    read: Callable[[Columns, dict[str, Column]], dict[str, Column]],
-    segments: Segments,
-    fed: tuple[int, ...],
+    dynamics: Dynamics,
+    numbers: Numbers,
     rows: Rows | Profile,
-    method: Method,
     tolerances: Tolerances,
-    scale: Columns,
     room: int = 0,
+    marked: bool = False,
 ) -> Outcome:
-    """Integrate dy/dt = field(p)(y, u) + rates through all segments, u = readouts of x, dx/dt = A x exactly.
+    """Integrate through all segments.
 
-    field(p) is asked for once a segment, with the parameters that change, so that what follows from them is too.
-    read(x, p) gives the readouts of the linear states x, of which there are none without a `drive`. scale: the size of
-    each state that `atol` is a part of. room: how many accepted steps are noted; if any, every segment has one.
+    room: how many accepted steps are noted; if any, every segment has one. marked: whether their marks are kept, too.
     """
+    initial, constant, drive, segments, scale = numbers
+    batch = initial[0].shape[0]
+    method = dynamics.method
     whole = DYADIC if drive is not None else FREE
-    kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), initial[0].shape[0]))
+    kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), batch))
     looked_at = rows.looked_at(segments.kind.shape[0])
 
     def segment(
@@ -104,13 +127,8 @@ def integrate(
         number, which, begin, linear, clears, jump, rate, p, rows_here = part
         duration = lax.dynamic_index_in_dim(segments.durations, which, keepdims=False)
         longest = jnp.max(duration)
-        feeding = {v: rate[i] for i, v in enumerate(fed)}
-        own = field(p)
-
-        def slope_at(y: Columns, u: dict[str, Column]) -> Columns:
-            slopes = own(y, u)
-            return tuple(k + feeding[v] if v in feeding else k for v, k in enumerate(slopes))
-
+        p = constant | p
+        slope_at = dynamics.slopes(p, rate)
         x = tuple(linear[i] for i in range(linear.shape[0]))
         y = at_start(walk.y, initial, clears, jump)
         wanted = walk.first_step / jnp.maximum(longest, 1e-300)
@@ -119,7 +137,7 @@ def integrate(
             size=first_size(wanted, drive is not None),
             x=x,
             y=y,
-            slope=method.begin(lambda y: slope_at(y, read(x, p)), y),
+            slope=method.begin(lambda y: slope_at(y, dynamics.read(x, p)), y),
         )
 
         def unfinished(walk: _Walk) -> Bool[Array, ""]:
@@ -133,10 +151,10 @@ def integrate(
             x = walk.x
             if drive is not None:
                 level = lax.population_count(walk.size - 1)
-                looks, moves = at_level(drive, level, which)
-                u = drives(drive, looks, walk.x)
-                x = advance(drive, moves, walk.x)
-            stages, slope = method.increments(slope_at, walk.y, walk.slope, h, u, walk.size > 0)
+                entries = at_level(drive, level, which)
+                u = drives(drive, entries, walk.x)
+                x = advance(drive, entries, walk.x)
+            stages, slope = method.increments(slope_at, walk.y, walk.slope, h, u, partial(once, walk.size > 0))
             y = tuple(y0 + weigh(method.b, [k[v] for k in stages]) for v, y0 in enumerate(walk.y))
             error = scaled_error(method, tolerances, scale, walk.y, y, stages)
             error = jnp.where(walk.failed_at == jnp.inf, error, 0.0)
@@ -152,9 +170,9 @@ def integrate(
 
             y, failed_at = lax.cond(accept & (worst > 1.0), give_up, lambda: (y, walk.failed_at))
             right = (walk.place + walk.size).astype(float) / whole
-            next_row, filled = written(
-                *(method.dense, rows, number, begin, duration, left, right, walk.y, stages),
-                *(walk.next_row, walk.rows, accept),
+            stretch = Stretch(number, begin, duration, left, right)
+            next_row, beyond_row, filled = written(
+                method.dense, rows, stretch, walk.y, stages, walk.next_row, walk.rows, accept
             )
 
             def kept_or(new: Columns, old: Columns) -> Columns:
@@ -176,7 +194,10 @@ def integrate(
                 accepted=walk.accepted + accept.astype(int),
                 rejected=walk.rejected + (~accept).astype(int),
                 first_step=jnp.where(accept & (walk.place == 0) & (longest > 0), longest * share, walk.first_step),
-                steps=_noted(walk, accept, number, left, share, room),
+                steps=_noted(walk.steps, walk.accepted, Steps(number, left, share)),
+                marks=None
+                if walk.marks is None
+                else _noted(walk.marks, walk.accepted, Marks(jnp.stack([*walk.y, *walk.x]), walk.next_row, beyond_row)),
             )
 
         walk = lax.while_loop(unfinished, step, walk)
@@ -198,15 +219,21 @@ def integrate(
         rejected=zero,
         first_step=jnp.asarray(FIRST_STEP),
         steps=Steps(jnp.zeros(room, dtype=int), jnp.zeros(room), jnp.zeros(room)),
+        marks=Marks(
+            jnp.zeros((room, len(initial) + segments.linear.shape[1], batch)),
+            *(jnp.zeros(room, dtype=int), jnp.zeros(room, dtype=int)),
+        )
+        if marked
+        else None,
     )
-    numbers = jnp.arange(segments.kind.shape[0])
+    numbered = jnp.arange(segments.kind.shape[0])
     parts = (
-        *(numbers, segments.kind, segments.start, segments.linear, segments.clears, segments.jump, segments.rate),
+        *(numbered, segments.kind, segments.start, segments.linear, segments.clears, segments.jump, segments.rate),
         *(segments.parameters, looked_at),
     )
     walk = lax.scan(segment, walk, parts)[0]
     values = jnp.where((walk.failed_at == jnp.inf)[None, None, :], walk.rows, jnp.nan)
-    return Outcome(values, walk.failed_at, walk.accepted, walk.rejected, walk.steps)
+    return Outcome(values, walk.failed_at, walk.accepted, walk.rejected, walk.steps, walk.marks)
 
 
 def at_start(
@@ -216,17 +243,10 @@ def at_start(
     return tuple(jnp.where(clears, initial[v], now) + jump[v] if v < jump.shape[0] else now for v, now in enumerate(y))
 
 
-def _noted(
-    walk: _Walk,
-    accept: Bool[Array, ""],
-    number: Int[Array, ""],
-    left: Float[Array, ""],
-    share: Float[Array, ""],
-    room: int,
-) -> Steps:
-    if not room:
-        return walk.steps
-    at = jnp.where(accept, walk.accepted, room)  # a rejected step, or one without room, falls outside and is dropped
-    return Steps(
-        *(noted.at[at].set(value, mode="drop") for noted, value in zip(walk.steps, (number, left, share), strict=True))
+def _noted(notes: _Notes, place: Int[Array, ""], step: _Notes) -> _Notes:
+    """The notes with those of a step at `place`; where that is rejected, the next one is written over it."""
+    if not notes[0].shape[0]:
+        return notes
+    return type(notes)(
+        *(lax.dynamic_update_index_in_dim(kept, value, place, 0) for kept, value in zip(notes, step, strict=True))
     )

@@ -2,13 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Bool, Float
 
 Column = Float[Array, " batch"]
 Columns = tuple[Column, ...]
+
+T = TypeVar("T")
+
+Once = Callable[[Callable[[], Any]], Any]
+"""Computes its argument where the compiler cannot take it apart, see `once`."""
 
 Field = Callable[[Columns, dict[str, Column]], Columns]
 """dy/dt from the states and the readouts that drive them."""
@@ -53,11 +61,11 @@ class Method(ABC):
         slope: Columns,
         h: Column,
         u: list[dict[str, Column]],
-        apart: Bool[Array, ""],
+        once: Once,
     ) -> Increments:
         """One step of length `h` [h] from `y`, which has the derivative `slope`; `u` are the drives at `fractions`.
 
-        apart: true, but not known to be so when compiling.
+        once: computes something by itself.
         """
 
 
@@ -65,3 +73,31 @@ def weigh(weights: Float[np.ndarray, " stages"], stages: list[Column]) -> Column
     """Sum of weight x stage, zeros left out."""
     terms = [float(w) * k for w, k in zip(weights, stages, strict=True) if w != 0.0]
     return sum(terms[1:], terms[0])
+
+
+def once(true: Bool[Array, ""], compute: Callable[[], T]) -> T:
+    """compute(), where the compiler cannot take it apart.
+
+    XLA would compute anew whatever is used in several places, wherever it is used; what stands behind a condition is
+    computed once. true: not known to be so when compiling.
+    """
+    shapes = jax.eval_shape(compute)
+    return lax.cond(true, compute, lambda: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
+
+
+def once_each_way(true: Bool[Array, ""], compute: Callable[[], T]) -> T:
+    """The same, with its reverse derivative behind a condition, too; that computes it again, and remembers nothing."""
+    pure, used = jax.closure_convert(compute)
+
+    @jax.custom_vjp
+    def unit(used: list[Array]) -> T:
+        return once(true, lambda: pure(*used))
+
+    def there(used: list[Array]) -> tuple[T, list[Array]]:
+        return unit(used), used
+
+    def back(used: list[Array], slope: T) -> tuple[list[Array]]:
+        return (once(true, lambda: list(jax.vjp(pure, *used)[1](slope))),)
+
+    unit.defvjp(there, back)
+    return unit(list(used))

@@ -9,6 +9,7 @@ with A + q I non-negative, because a compartment system has non-negative off-dia
 all squarings then add positive numbers only and lose no digits to cancellation.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -24,6 +25,9 @@ _TAYLOR_NORM = 1.0
 
 _SQUARINGS = 40
 """Enough for t |A| of 1e12; a subject with more comes back as NaN, which the caller reports."""
+
+_BLOCK = 8
+"""Squarings between two questions whether there are more."""
 
 
 def closure(pattern: set[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
@@ -132,7 +136,11 @@ def exponential(matrix: Sparse, size: int, time: Float[Array, "..."]) -> Sparse:
 
         return lax.cond(k < most, squared, lambda: entries), None
 
-    # A scan of fixed length can be differentiated in any mode and order; levels nobody needs are passed over.
-    levels = jnp.arange(_SQUARINGS, dtype=time.dtype)
-    entries, _ = lax.scan(square, tuple(start.values()), levels)
+    def block(entries: _Entries, levels: Float[Array, " level"]) -> tuple[_Entries, None]:
+        return lax.cond(levels[0] < most, lambda: lax.scan(square, entries, levels)[0], lambda: entries), None
+
+    # A scan of fixed length can be differentiated in any mode and order; levels nobody needs are passed over, a block
+    # at a time, of which reverse differentiation remembers no more than how it began.
+    levels = jnp.arange(_SQUARINGS, dtype=time.dtype).reshape(-1, _BLOCK)
+    entries, _ = lax.scan(jax.checkpoint(block), tuple(start.values()), levels)  # type: ignore[arg-type]
     return {key: jnp.where(impossible, jnp.nan, entry) for key, entry in zip(pattern, entries, strict=True)}

@@ -6,6 +6,7 @@ steps held: its derivative is as accurate as its value.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from pkpd.engine.dyadic import LEVELS, DyadicDrive, advance, drives
-from pkpd.engine.lockstep import Outcome, Segments, Steps, at_start
-from pkpd.engine.method import Column, Columns, Field, Method, weigh
-from pkpd.engine.rows import Rows, dense_value
+from pkpd.engine.dyadic import level_of, split
+from pkpd.engine.lockstep import Numbers, Outcome, Segments, Steps, at_start
+from pkpd.engine.method import Columns, once
+from pkpd.engine.rows import Rows, polynomial, powers
+from pkpd.engine.step import Dynamics, one_step
 from pkpd.errors import InputError
 
 Stacked = tuple[Float[Array, "step batch"], ...]
@@ -40,10 +42,7 @@ def noted_steps(integrate: Callable[[int], Outcome | None]) -> Steps:
         outcome = integrate(room)
         if outcome is None:
             raise InputError("nothing is integrated, so there are no steps")
-        failed = np.flatnonzero(np.isfinite(np.asarray(outcome.failed_at)))
-        if failed.size:
-            at = float(outcome.failed_at[failed[0]])
-            raise InputError(f"subject {failed[0]}: integration gave up at {at:.6g} h: there are no steps to repeat")
+        refuse_failed(np.asarray(outcome.failed_at))
         count = int(np.max(outcome.accepted))
         if count <= room:
             break
@@ -58,23 +57,22 @@ def noted_steps(integrate: Callable[[int], Outcome | None]) -> Steps:
     return Steps(*(cut(noted) for noted in outcome.steps))
 
 
-def replayed(
-    field: Callable[[dict[str, Column]], Field],
-    initial: Columns,
-    drive: DyadicDrive | None,
-    read: Callable[[Columns, dict[str, Column]], dict[str, Column]],
-    segments: Segments,
-    fed: tuple[int, ...],
-    rows: Rows,
-    method: Method,
-    steps: Steps,
-) -> Float[Array, "time state batch"]:
-    """The integrated states at `rows`, by `steps`; those of length 0 are padding. See `lockstep.integrate`."""
+def refuse_failed(failed_at: Float[np.ndarray, " subject"]) -> None:
+    """Raise `InputError` naming the first subject whose integration failed."""
+    failed = np.flatnonzero(np.isfinite(failed_at))
+    if failed.size:
+        at = float(failed_at[failed[0]])
+        raise InputError(f"subject {failed[0]}: integration gave up at {at:.6g} h: there are no steps to repeat")
+
+
+def replayed(dynamics: Dynamics, numbers: Numbers, rows: Rows, steps: Steps) -> Float[Array, "time state batch"]:
+    """The integrated states at the rows, by `steps`, of which those of length 0 are padding."""
+    initial, constant, drive, segments, _ = numbers
     count = steps.segment.shape[0]
     kind = segments.kind[steps.segment]
     looks = moves = jnp.zeros((count, 0))
     if drive is not None:
-        level = jnp.round(LEVELS + jnp.log2(jnp.where(steps.size > 0, steps.size, 1.0))).astype(int)
+        level = level_of(jnp.where(steps.size > 0, steps.size, 1.0))
         looks, moves = drive.looks[level, kind], drive.steps[level, kind]
     begins = (steps.left <= 0.0) & (steps.size > 0)
     parts = (
@@ -86,25 +84,14 @@ def replayed(
     def step(carry: tuple[Columns, Columns], part: tuple) -> tuple[tuple[Columns, Columns], list[Columns]]:
         y, x = carry
         size, begin, duration, looks, moves, linear, clears, jump, rate, p = part
-        feeding = {v: rate[i] for i, v in enumerate(fed)}
-        own = field(p)
-
-        def slope_at(y: Columns, u: dict[str, Column]) -> Columns:
-            return tuple(k + feeding[v] if v in feeding else k for v, k in enumerate(own(y, u)))
-
         entered = at_start(y, initial, clears, jump)
         y = tuple(jnp.where(begin, new, old) for new, old in zip(entered, y, strict=True))
         x = tuple(jnp.where(begin, linear[i], old) for i, old in enumerate(x))
-        h = duration * size
-        u: list[dict[str, Column]] = [{} for _ in method.fractions]
-        after = x
-        if drive is not None:
-            u = drives(drive, looks, x)
-            after = advance(drive, moves, x)
-        slope = method.begin(lambda y: slope_at(y, read(x, p)), y)
-        stages, _ = method.increments(slope_at, y, slope, h, u, size >= 0)
-        end = tuple(y0 + weigh(method.b, [k[v] for k in stages]) for v, y0 in enumerate(y))
-        return (end, after), [y, *stages]
+        entries = None if drive is None else split(looks, moves)
+        end, after, stages = one_step(
+            dynamics, drive, y, x, constant | p, rate, duration * size, entries, partial(once, size >= 0)
+        )
+        return (end, after), [y, *powers(dynamics.method.dense, stages)]
 
     def block(carry: tuple[Columns, Columns], some: tuple) -> tuple[tuple[Columns, Columns], list[Stacked]]:
         def walked() -> tuple[tuple[Columns, Columns], list[Stacked]]:
@@ -112,7 +99,7 @@ def replayed(
 
         def still() -> tuple[tuple[Columns, Columns], list[Stacked]]:
             nothing = tuple(jnp.zeros((BLOCK, *v.shape)) for v in initial)
-            return carry, [nothing] * (1 + len(method.b))
+            return carry, [nothing] * (1 + dynamics.method.dense.shape[1])
 
         return lax.cond(jnp.any(some[0] > 0), walked, still)
 
@@ -120,15 +107,13 @@ def replayed(
     start = (initial, tuple(jnp.zeros_like(initial[0]) for _ in range(segments.linear.shape[1])))
     _, inside = lax.scan(block, start, blocks)
     inside = jax.tree.map(lambda part: part.reshape(count, *part.shape[2:]), inside)
-    return _at_rows(method, segments, steps, rows, inside)
+    return _at_rows(segments, steps, rows, inside)
 
 
-def _at_rows(
-    method: Method, segments: Segments, steps: Steps, rows: Rows, inside: list[Stacked]
-) -> Float[Array, "time state batch"]:
+def _at_rows(segments: Segments, steps: Steps, rows: Rows, inside: list[Stacked]) -> Float[Array, "time state batch"]:
     """Each row from the step it falls into, the first of its segment being the earliest it can.
 
-    inside: the states at the start of each step, and its increments.
+    inside: the states at the start of each step, and the powers of its interpolant.
     """
     length = jnp.take_along_axis(segments.durations[segments.kind], rows.segment, axis=0)
     part = jnp.where(length > 0, rows.since / jnp.where(length > 0, length, 1.0), 0.0)
@@ -139,5 +124,5 @@ def _at_rows(
     later = jnp.searchsorted(starts, segment + lax.stop_gradient(jnp.minimum(part, 1.0))) - 1
     step = jnp.maximum(later, first)
     s = (part - steps.left[step]) / jnp.where(used, steps.size, 1.0)[step]
-    y, *stages = [tuple(jnp.take_along_axis(v, step, axis=0) for v in columns) for columns in inside]
-    return jnp.stack(dense_value(method.dense, s, y, stages), axis=1)
+    y, *further = [tuple(jnp.take_along_axis(v, step, axis=0) for v in columns) for columns in inside]
+    return jnp.stack(polynomial(y, further, s), axis=1)

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
 from pkpd.engine.elimination import Factors, elimination_order, factorise, solve
 from pkpd.engine.jacobian import jacobian, structure
-from pkpd.engine.method import Column, Columns, Increments, Method, weigh
+from pkpd.engine.method import Column, Columns, Increments, Method, Once, weigh
 
 _GAMMA = 0.21193756319429014
 _A = (
@@ -91,13 +89,9 @@ class Rosenbrock(Method):
         slope: Columns,
         h: Column,
         u: list[dict[str, Column]],
-        apart: Bool[Array, ""],
+        once: Once,
     ) -> Increments:
-        """The eight increments; below rounding for a subject whose step has no length.
-
-        apart: true, but not known to be so when compiling. XLA would compute a stage anew wherever it is used; a
-        stage behind a condition is computed once.
-        """
+        """The eight increments; below rounding for a subject whose step has no length."""
         size, states = len(y), range(len(y))
         over = 1.0 / jnp.where(h > 0, h, h + _NO_STEP)  # the derivative by a length that is 0 is one, too
 
@@ -116,7 +110,7 @@ class Rosenbrock(Method):
         order = elimination_order(structure(field, y), size)
         rank = {k: n for n, k in enumerate(order)}
         shape: list[tuple[tuple[int, int], ...]] = []
-        (lower, upper, pivots), value = _once(apart, prepared)
+        (lower, upper, pivots), value = once(prepared)
         lower_keys, upper_keys = shape[:2]
 
         stages: list[Columns] = []
@@ -128,7 +122,7 @@ class Rosenbrock(Method):
                 return tuple(k + more for k, more in zip(field(at), pulled, strict=True))
 
             # Two parts, each by itself: within one, XLA computes the right-hand sides anew for every unknown.
-            known = _once(apart, right) if i else value
+            known = once(right) if i else value
 
             def stage(known: Columns = known) -> Columns:
                 factors = Factors(
@@ -137,14 +131,8 @@ class Rosenbrock(Method):
                 solved = solve(factors, tuple(known[k] for k in order))
                 return tuple(solved[rank[v]] for v in states)
 
-            stages.append(_once(apart, stage))
+            stages.append(once(stage))
         return Increments(stages, ())
-
-
-def _once(apart: Bool[Array, ""], compute: Callable):
-    """compute(), where the compiler cannot take it apart."""
-    shapes = jax.eval_shape(compute)
-    return lax.cond(apart, compute, lambda: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
 
 
 @cache

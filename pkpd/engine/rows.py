@@ -3,14 +3,16 @@
 A row lies -1, 0 or 1 from a segment: in an earlier one, in it, or in a later one; and so long after its start [h].
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-Columns = tuple[Float[Array, " batch"], ...]
+from pkpd.engine.method import Columns, once, weigh
+
+_Columns = tuple[Float[Array, "*batch"], ...]
 
 
 class Rows(NamedTuple):
@@ -70,61 +72,82 @@ class Profile(NamedTuple):
         return Rows(segment, jnp.maximum(since, 0.0))
 
 
+class Stretch(NamedTuple):
+    """What a step passes over: segment `number`, which starts at `begin` and lasts `duration` [h], from its part `left`
+    to its part `right`."""
+
+    number: Int[Array, ""]
+    begin: Float[Array, " batch"]
+    duration: Float[Array, " batch"]
+    left: Float[Array, ""]
+    right: Float[Array, ""]
+
+    def met(
+        self, rows: Rows | Profile, k: Int[Array, ""]
+    ) -> tuple[Bool[Array, " batch"], Bool[Array, " batch"], Float[Array, " batch"]]:
+        """For each subject: whether it has come to row k by the end, whether it lies here, how long after `begin`."""
+        away, since = rows.place(k, self.number, self.begin)
+        here = away == 0
+        arrived = (away < 0) | (here & ((self.right >= 1.0) | (since <= self.duration * self.right)))
+        return arrived, arrived & here & ((self.left <= 0.0) | (since > self.duration * self.left)), since
+
+    def part(self, since: Float[Array, " batch"]) -> Float[Array, " batch"]:
+        """Where in the step that is, 0 to 1."""
+        begins, ends = self.duration * self.left, self.duration * self.right
+        h = ends - begins
+        return jnp.where(h > 0, (since - begins) / jnp.where(h > 0, h, 1.0), 0.0)
+
+
 def written(
     dense: Float[np.ndarray, "stages degree"],
     rows: Rows | Profile,
-    number: Int[Array, ""],
-    begin: Float[Array, " batch"],
-    duration: Float[Array, " batch"],
-    left: Float[Array, ""],
-    right: Float[Array, ""],
+    stretch: Stretch,
     y: Columns,
     stages: list[Columns],
     next_row: Int[Array, ""],
     values: Float[Array, "time state batch"],
     accept: Bool[Array, ""],
-) -> tuple[Int[Array, ""], Float[Array, "time state batch"]]:
-    """Fill the rows of segment `number` that fall into its part from `left` to `right`, by the method's interpolant.
+) -> tuple[Int[Array, ""], Int[Array, ""], Float[Array, "time state batch"]]:
+    """Fill the rows that fall into the stretch of a step, by the method's interpolant.
 
-    Rows are visited from the first that some subject may still lack to the last that some subject has reached.
+    Returns the row to begin with next time, the one after the last that was visited, and the values. Rows are visited
+    from the first that some subject may still lack to the last that some subject has reached.
     """
-    begins, ends = duration * left, duration * right
-    first, last = left <= 0.0, right >= 1.0
-    h = ends - begins
-
-    def place(k: Int[Array, ""]) -> tuple[Array, Array]:
-        return rows.place(jnp.minimum(k, rows.height - 1), number, begin)
-
-    def reached(away: Array, since: Array) -> Array:
-        return (away < 0) | ((away == 0) & (last | (since <= ends)))
 
     def some_left(carry: tuple[Array, Array, Array]) -> Array:
-        return accept & (carry[0] < rows.height) & jnp.any(reached(*place(carry[0])))
+        k = carry[0]
+        arrived, _, _ = stretch.met(rows, jnp.minimum(k, rows.height - 1))
+        return accept & (k < rows.height) & jnp.any(arrived)
 
     def write(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         k, next_row, values = carry
-        away, since = place(k)
-        arrived = reached(away, since)
-        mine = arrived & (away == 0) & (first | (since > begins))
-        s = jnp.where(h > 0, (since - begins) / jnp.where(h > 0, h, 1.0), 0.0)
-        inside = dense_value(dense, jnp.minimum(s, 1.0), y, stages)
+        arrived, mine, since = stretch.met(rows, k)
+        inside = polynomial(y, coefficients, jnp.minimum(stretch.part(since), 1.0))
         before = lax.dynamic_index_in_dim(values, k, keepdims=False)
         now = jnp.where(mine[None, :], jnp.stack(inside), before)
         values = lax.dynamic_update_index_in_dim(values, now, k, 0)
         return k + 1, next_row + jnp.all(arrived).astype(int), values
 
-    _, next_row, values = lax.while_loop(some_left, write, (next_row, next_row, values))
-    return next_row, values
+    coefficients = once(some_left((next_row, next_row, values)), lambda: powers(dense, stages))
+    beyond, next_row, values = lax.while_loop(some_left, write, (next_row, next_row, values))
+    return next_row, beyond, values
+
+
+def powers(dense: Float[np.ndarray, "stages degree"], stages: list[Columns]) -> list[Columns]:
+    """Of s, s^2 .. in the interpolant of a step, the coefficients for each state."""
+    return [tuple(weigh(weights, list(column)) for column in zip(*stages, strict=True)) for weights in dense.T]
+
+
+def polynomial(y: _Columns, powers: list[_Columns], s: Float[Array, "*batch"]) -> _Columns:
+    """The states at the part s of a step that begins with `y`."""
+    found = powers[-1]
+    for lower in (*powers[-2::-1], y):
+        found = tuple(s * above + below for above, below in zip(found, lower, strict=True))
+    return found
 
 
 def dense_value(
-    dense: Float[np.ndarray, "stages degree"], s: Float[Array, "*batch"], y: Any, stages: list[Any]
-) -> list[Float[Array, "*batch"]]:
+    dense: Float[np.ndarray, "stages degree"], s: Float[Array, "*batch"], y: Columns, stages: list[Columns]
+) -> Columns:
     """y + sum of K_i dense_i(s), at the part s of a step."""
-    weights = [sum(float(w) * s ** (d + 1) for d, w in enumerate(stage) if w != 0.0) for stage in dense]
-    used = [(w, k) for w, k in zip(weights, stages, strict=True) if not isinstance(w, int)]
-    values = []
-    for v, y0 in enumerate(y):
-        terms = [w * k[v] for w, k in used]
-        values.append(y0 + sum(terms[1:], terms[0]))
-    return values
+    return polynomial(y, powers(dense, stages), s)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from pkpd.engine.batches import (
+    Solved,
     bucket,
     bucket_of_kinds,
     chunk_of,
@@ -19,7 +21,6 @@ from pkpd.engine.batches import (
 )
 from pkpd.engine.devices import subject_mesh
 from pkpd.engine.plan import Plan, plan
-from pkpd.engine.solve import Solution
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
@@ -82,7 +83,7 @@ def simulate(
     chunk = chunk_of(subjects, jax.default_backend(), mesh.size)
     together = chunk * mesh.size
 
-    def solved(members: Int[np.ndarray, " _"]) -> Solution:
+    def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
         columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
         arrays = jax.tree.map(lambda field: np.take(field, members, axis=-1), (columns, line, durations))
@@ -96,17 +97,14 @@ def simulate(
 
 
 def _without_failed(
-    solved: Callable[[np.ndarray], Solution], members: Int[np.ndarray, " _"], found: Solution, chunk: int
-) -> Solution:
+    solved: Callable[[np.ndarray], Solved], members: Int[np.ndarray, " _"], found: Solved, chunk: int
+) -> Solved:
     """Where some failed, the sound ones once more, with one of them in the place of each that did not.
 
     Subjects of a chunk share their steps, also the small ones on the way to a failure; so the others get the numbers
     they would have had without it.
     """
-    first = found.outcome
-    if first is None:
-        return found
-    failed_at = np.asarray(first.failed_at)
+    failed_at = np.asarray(found.failed_at)
     failed = np.isfinite(failed_at)
     if not failed.any() or failed.all():
         return found
@@ -117,13 +115,12 @@ def _without_failed(
         if mates.size:
             here[failed[here]] = mates[0]
     again = solved(members[places])
-    second = first if again.outcome is None else again.outcome
-    outcome = second._replace(
-        failed_at=np.where(failed, failed_at, second.failed_at),
-        accepted=first.accepted + second.accepted,
-        rejected=first.rejected + second.rejected,
+    return Solved(
+        values=jnp.where(failed, jnp.nan, again.values),
+        failed_at=jnp.where(failed, failed_at, again.failed_at),
+        accepted=found.accepted + again.accepted,
+        rejected=found.rejected + again.rejected,
     )
-    return again._replace(values=np.where(failed, np.nan, again.values), outcome=outcome)
 
 
 def _collect(
@@ -132,39 +129,44 @@ def _collect(
     times: np.ndarray,
     subjects: int,
     together: int,
-    pending: Iterable[Solution],
+    pending: Iterable[Solved],
     progress: Callable[[int], object] | None,
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
     values = {name: np.empty((len(times), subjects)) for name in kept}
     failures: dict[int, str] = {}
-    steps = rejected = 0
-    for number, (solved, _, outcome) in enumerate(pending):
+    unsound: list[int] = []
+    steps = rejections = 0
+    for number, solved in enumerate(pending):
         first = number * together
-        here = slice(first, min(first + together, subjects))
-        count = here.stop - here.start
-        found = np.asarray(solved)
-        for i, name in enumerate(plan.names):
-            if name in values:
-                values[name][:, here] = found[:, i, :count]
-        if outcome is not None:
-            failed_at = np.asarray(outcome.failed_at)[:count]
-            spent = np.repeat(outcome.accepted + outcome.rejected, together // len(outcome.accepted))
-            for j in np.flatnonzero(np.isfinite(failed_at)):
-                limit = plan.tolerances.max_steps
-                why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""
-                failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
-            steps += int(outcome.accepted.sum())
-            rejected += int(outcome.rejected.sum())
-        unsound = ~np.isfinite(found[:, :, :count]).all(axis=(0, 1))
-        for j in np.flatnonzero(unsound):
-            failures.setdefault(first + int(j), "the linear block is not finite: check its rates and doses")
+        count = min(together, subjects - first)
+        for shard in solved.values.addressable_shards:  # each copied from where it is, and once
+            start = shard.index[2].start or 0
+            found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
+            here = slice(first + start, first + start + found.shape[2])
+            for i, name in enumerate(plan.names):
+                if name in values:
+                    values[name][:, here] = found[:, i]
+            if not np.isfinite(found.sum()):
+                for j in np.flatnonzero(~np.isfinite(found).all(axis=(0, 1))):
+                    unsound.append(here.start + int(j))
+        failed_at = np.asarray(solved.failed_at)[:count]
+        accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
+        spent = np.repeat(accepted + rejected, together // len(accepted))
+        for j in np.flatnonzero(np.isfinite(failed_at)):
+            limit = plan.tolerances.max_steps
+            why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""
+            failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
+        steps += int(accepted.sum())
+        rejections += int(rejected.sum())
         if progress is not None:
             progress(count)
+    for j in unsound:
+        failures.setdefault(j, "the linear block is not finite: check its rates and doses")
     for j in failures:
         for column in values.values():
             column[:, j] = np.nan
-    return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejected)
+    return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejections)
 
 
 def check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:

@@ -3,14 +3,14 @@
 Pure JAX; `simulate` and `predict` both end here.
 """
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.dyadic import DyadicDrive, dyadic_drive
+from pkpd.engine.adjoint import reversible
+from pkpd.engine.dyadic import dyadic_drive
 from pkpd.engine.exact import exact_outputs, exact_outputs_on_grid, segment_states
 from pkpd.engine.field import (
     NO_COMPARTMENTS,
@@ -20,12 +20,13 @@ from pkpd.engine.field import (
     whole,
     with_derived,
 )
-from pkpd.engine.lockstep import Outcome, Segments, Steps, integrate
-from pkpd.engine.method import Column, Columns, Field
+from pkpd.engine.lockstep import Numbers, Outcome, Segments, Steps, integrate
+from pkpd.engine.method import Column, Columns
 from pkpd.engine.plan import Plan, method_of
 from pkpd.engine.precision import check_double_precision
 from pkpd.engine.replay import replayed
 from pkpd.engine.rows import Profile, Rows
+from pkpd.engine.step import Dynamics
 from pkpd.engine.system import LinearSystem, linear_system
 from pkpd.events.course import Course
 
@@ -110,40 +111,35 @@ def _solve_apart(
         plain = linear_system(block, parameters, own)
         linear = segment_states(plain, durations, kind, entering, rate, line.clears)
         drive = dyadic_drive(plain, driving, method.fractions, durations)
-    walked, outcome = _walk(
-        plan,
-        field=lambda p: driven(plan.model, constant | p),
-        initial=initial_responses(plan.model, _first(parameters)),
-        drive=drive,
-        read=lambda x, p: read_compartments(plan.model, x, constant | p) if driving else {},
-        segments=_segments(line, durations, kind, linear, len(block.states), len(infused), changing),
+    dynamics = Dynamics(
+        field=lambda p: driven(plan.model, p),
+        read=lambda x, p: read_compartments(plan.model, x, p) if driving else {},
         fed=tuple(i - len(block.states) for i in plan.infused[len(infused) :]),
-        rows=rows,
-        scale=_scale(plan, line)[len(block.states) :],
-        steps=steps,
+        method=method,
     )
+    numbers = Numbers(
+        initial=initial_responses(plan.model, _first(parameters)),
+        constant=constant,
+        drive=drive,
+        segments=_segments(line, durations, kind, linear, len(block.states), len(infused), changing),
+        scale=_scale(plan, line)[len(block.states) :],
+    )
+    walked, outcome = _walk(plan, dynamics, numbers, rows, steps)
     return Solution(jnp.concatenate([*found, walked], axis=1), walked, outcome)
 
 
 def _walk(
-    plan: Plan,
-    field: Callable[[dict[str, Column]], Field],
-    initial: Columns,
-    drive: DyadicDrive | None,
-    read: Callable[[Columns, dict[str, Column]], dict[str, Column]],
-    segments: Segments,
-    fed: tuple[int, ...],
-    rows: Rows | Profile,
-    scale: Columns,
-    steps: Steps | None,
+    plan: Plan, dynamics: Dynamics, numbers: Numbers, rows: Rows | Profile, steps: Steps | None
 ) -> tuple[Float[Array, "time state batch"], Outcome | None]:
     """The integrated states at the rows: by steps of their own, or by those given."""
-    method = method_of(plan)
-    if steps is None:
-        outcome = integrate(field, initial, drive, read, segments, fed, rows, method, plan.tolerances, scale, plan.room)
+    if steps is None and not plan.room:
+        outcome = integrate(dynamics, numbers, rows, plan.tolerances)
         return outcome.values, outcome
     place = rows.rows() if isinstance(rows, Profile) else rows
-    return replayed(field, initial, drive, read, segments, fed, place, method, steps), None
+    if steps is None:
+        outcome = reversible(dynamics, plan.tolerances, plan.room)(numbers, place)
+        return outcome.values, outcome
+    return replayed(dynamics, numbers, place, steps), None
 
 
 def _solve_whole(
@@ -162,18 +158,20 @@ def _solve_whole(
     constant, changing = _apart(parameters)
     nothing = jnp.zeros_like(line.start[0])
     integrals = (nothing,) * len(plan.integrals)
-    integrated, outcome = _walk(
-        plan,
-        field=lambda p: whole(plan.model, plan.integrals, constant | p),
-        initial=(nothing,) * compartments + initial_responses(plan.model, _first(parameters)) + integrals,
-        drive=None,
+    dynamics = Dynamics(
+        field=lambda p: whole(plan.model, plan.integrals, p),
         read=lambda x, p: {},
-        segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing),
         fed=plan.infused,
-        rows=rows,
-        scale=_scale(plan, line) + tuple(jnp.ones_like(nothing) for _ in integrals),
-        steps=steps,
+        method=method_of(plan),
     )
+    numbers = Numbers(
+        initial=(nothing,) * compartments + initial_responses(plan.model, _first(parameters)) + integrals,
+        constant=constant,
+        drive=None,
+        segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing),
+        scale=_scale(plan, line) + tuple(jnp.ones_like(nothing) for _ in integrals),
+    )
+    integrated, outcome = _walk(plan, dynamics, numbers, rows, steps)
     amounts = tuple(integrated[:, i] for i in range(compartments))
     amounts_shape = (rows.height, line.start.shape[1])
     read = read_compartments(plan.model, amounts, _at_every_row(at_rows, amounts_shape))

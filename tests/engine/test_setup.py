@@ -131,3 +131,14 @@ def test_a_home_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path) -> None
         "import pkpd.engine, jax\nprint(jax.config.jax_compilation_cache_dir)"
     )
     assert output_of(script, XDG_CACHE_HOME=str(file / "below")) == "None"
+
+
+FLAGS = "import os, pkpd.engine, jax; jax.jit(lambda x: x + 1)(1); print(os.environ['XLA_FLAGS'])"
+
+
+def test_loops_are_functions_unless_the_user_has_told_the_compiler_otherwise() -> None:
+    ours = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
+    added = output_of(FLAGS, XLA_FLAGS="--xla_cpu_enable_fast_math=false")
+    assert added.startswith(f"--xla_cpu_enable_fast_math=false {ours}")
+    theirs = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1024"
+    assert output_of(FLAGS, XLA_FLAGS=theirs) == theirs

@@ -61,8 +61,8 @@ def test_infusions_and_integrals_are_states_that_hold_their_value() -> None:
 def read_ahead(duration: jax.Array, level: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
     """Concentration at each abscissa [fraction, subject] and all states one step later [state, subject]."""
     drive = dyadic_drive(system(infused=("central",)), ("conc",), METHOD.fractions, jnp.broadcast_to(duration, (1, 5)))
-    looks, steps = at_level(drive, level, jnp.asarray(0))
-    return jnp.stack([values["conc"] for values in drives(drive, looks, x)]), jnp.stack(advance(drive, steps, x))
+    entries = at_level(drive, level, jnp.asarray(0))
+    return jnp.stack([values["conc"] for values in drives(drive, entries, x)]), jnp.stack(advance(drive, entries, x))
 
 
 @pytest.mark.parametrize("duration", [1e-3, 24.0, 4000.0])
