@@ -42,7 +42,7 @@ def page(name: str) -> str:
     """One model: diagram, equations, numbers with their sources, figure."""
     found, how = model(name), ILLUSTRATIONS[name]
     known = literature_of(found)
-    text = [f"# {name}", "", f"{found.title[0].upper()}{found.title[1:]}.", "", "```mermaid", mermaid(found), "```"]
+    text = [f"# {name}", "", f"{_sentence(found.title)}.", "", "```mermaid", mermaid(found), "```"]
     text += ["", "## Equations", "", "Time in h.", "", "```text", *found.equations, "```", "", "## Parameters", ""]
     text += ["| symbol | meaning | typical | unit | BSV CV | known to CV | status | grade | source |", "|" + "---|" * 9]
     for one in found.parameters:
@@ -60,6 +60,11 @@ def page(name: str) -> str:
         text += ["", "## References", "", *(f"- {one}" for one in found.references)]
     text += ["", "## Figure", "", f"![{name} after one dose]({name}.png)", "", _caption(how.driver, bool(how.values))]
     return "\n".join(text) + "\n"
+
+
+def _sentence(title: str) -> str:
+    """With a capital, but for names such as mRNA."""
+    return title if title[1:2].isupper() else title[0].upper() + title[1:]
 
 
 def draw(name: str) -> None:
