@@ -1,6 +1,6 @@
 """Draw docs/mrna6231.png: what the fits of docs/mrna6231.md say of the mutein and of Tregs, no data.
 
-    python docs/draw_mrna6231.py
+python docs/draw_mrna6231.py
 """
 
 from pathlib import Path
@@ -70,9 +70,7 @@ def main() -> None:
     for axes in grid.flat:
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    write_atomically(
-        Path(__file__).parent / "mrna6231.png", lambda path: figure.savefig(path, dpi=110, format="png")
-    )
+    write_atomically(Path(__file__).parent / "mrna6231.png", lambda path: figure.savefig(path, dpi=110, format="png"))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def simulate(
     chosen = plan(model, wanted, tuple(integrals), infused_by(doses), method, tolerances)
 
     line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
-    line = padded(line, bucket(line.start.shape[0], smallest=32))
+    line = padded(line, bucket(line.start.shape[0], smallest=64))
     durations, kind = kinds(line)
     durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     even = evenly_spaced(times)

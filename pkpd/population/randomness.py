@@ -1,15 +1,18 @@
 """Random numbers that belong to a subject: the same whatever batch, device or worker asks for them."""
 
 import zlib
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 _BEYOND = 4.0
 """Standard normal draws are kept within 4 SD (99.994 %): no virtual subject is absurd."""
 
 
+@cache
 def standard_normal(
     seed: int, stream: str, name: str, count: int, low: float = -_BEYOND, high: float = _BEYOND
 ) -> Float[Array, " count"]:
@@ -18,8 +21,15 @@ def standard_normal(
     The key of subject i is folded from (seed, stream, name, i), so that a new parameter or a larger population
     leaves every other number as it was.
     """
-    key = jax.random.key(seed)
-    for part in (stream, name):
-        key = jax.random.fold_in(key, zlib.crc32(part.encode()))
+    parts = np.array([zlib.crc32(part.encode()) for part in (stream, name)], np.uint32)
+    return _drawn(jax.random.key(seed), parts, low, high, count)
+
+
+@partial(jax.jit, static_argnames=("count",))
+def _drawn(
+    key: PRNGKeyArray, parts: UInt32[Array, " part"], low: Float[Array, ""], high: Float[Array, ""], count: int
+) -> Float[Array, " count"]:
+    for part in parts:
+        key = jax.random.fold_in(key, part)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(count))
     return jax.vmap(lambda k: jax.random.truncated_normal(k, low, high, dtype=float))(keys)

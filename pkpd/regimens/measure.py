@@ -12,7 +12,7 @@ from pkpd.population.virtual import Patients
 from pkpd.regimens.metrics import Course, Metric, metrics
 from pkpd.regimens.regimen import Regimen
 
-BATCH = 1024
+BATCH = 512
 """Patients whose hourly profiles are in memory at once."""
 
 
