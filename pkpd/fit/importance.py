@@ -6,7 +6,6 @@ Heavy tails keep the weights bounded where the posterior is wider than its curva
 doi:10.1016/j.csda.2004.07.002.
 """
 
-from functools import partial
 from math import lgamma, log, pi
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.fit import dense
+from pkpd.fit.compilation import compiled
 from pkpd.fit.individual import Curvature, Individual, Z, spread
 from pkpd.fit.objective import Evaluation
 from pkpd.fit.problem import Problem
@@ -67,7 +67,7 @@ def _normal(seed: int, name: str, count: int) -> Float[np.ndarray, " count"]:
     return np.asarray(standard_normal(seed, "importance", name, count, -np.inf, np.inf))
 
 
-@partial(jax.jit, static_argnames=("population",))
+@compiled("population")
 def _log_weights(
     x: Float[Array, " parameter"],
     z: Z,

@@ -10,12 +10,12 @@ the score of each subject.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pkpd.fit.compilation import compiled
 from pkpd.fit.expansion import expanded_about
 from pkpd.fit.problem import Problem, endpoint
 from pkpd.population.population import Population
@@ -188,7 +188,7 @@ def spread(x: Float[Array, " parameter"], problem: Problem) -> X:
     return jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
 
 
-@partial(jax.jit, static_argnames=("individual",))
+@compiled("individual")
 def located(
     individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem
 ) -> tuple[dict[str, tuple[Array, Array]], dict[str, dict[str, Array]]]:

@@ -5,7 +5,6 @@ constants.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import log, pi
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.errors import InputError
 from pkpd.fit import arrow, dense
+from pkpd.fit.compilation import compiled
 from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
 from pkpd.fit.mode import Place, mode_at, placed
 from pkpd.fit.problem import Problem
@@ -125,7 +125,7 @@ def _individual(population: Population, approximation: Approximation) -> Individ
     return Individual(population, approximation.method in ("focei", "laplace", "agq"))
 
 
-@partial(jax.jit, static_argnames=("population", "approximation"))
+@compiled("population", "approximation")
 def evaluate(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Evaluation:
@@ -159,7 +159,7 @@ def hessian(
     return jnp.asarray(half + half.T - np.diag(np.diag(half)))
 
 
-@partial(jax.jit, static_argnames=("population", "approximation"))
+@compiled("population", "approximation")
 def _placed(
     x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
@@ -176,7 +176,7 @@ def _together(parameters: int, place: Place, approximation: Approximation) -> in
     return int(min(pairs, max(1, AT_ONCE // largest)))
 
 
-@partial(jax.jit, static_argnames=("population", "approximation", "together"))
+@compiled("population", "approximation", "together")
 def _second_derivatives(
     x: Float[Array, " parameter"],
     place: Place,

@@ -10,13 +10,13 @@ error's SD, and C^(-1/2) the symmetric root. Hooker, Staatz and Karlsson 2007, d
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pkpd.fit.compilation import compiled
 from pkpd.fit.individual import Individual, Z, located, spread, units
 from pkpd.fit.problem import Problem
 from pkpd.fit.shrinkage import weighted_residuals
@@ -70,12 +70,12 @@ def residuals(population: Population, x: np.ndarray, z: np.ndarray, problem: Pro
     return Residuals(**columns)
 
 
-@partial(jax.jit, static_argnames=("individual",))
+@compiled("individual")
 def _outputs(individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem) -> dict[str, Array]:
     return dict(problem.predict(individual.parameters(_values(individual, x, problem), z, problem)))
 
 
-@partial(jax.jit, static_argnames=("individual",))
+@compiled("individual")
 def _slopes(individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem) -> dict[str, Array]:
     """Derivatives of the locations, `[effect, observation, subject]`."""
     values = _values(individual, x, problem)

@@ -1,7 +1,7 @@
 """Random numbers that belong to a subject: the same whatever batch, device or worker asks for them."""
 
 import zlib
-from functools import cache, partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ _BEYOND = 4.0
 """Standard normal draws are kept within 4 SD (99.994 %): no virtual subject is absurd."""
 
 
-@cache
+@lru_cache(maxsize=64)
 def standard_normal(
     seed: int, stream: str, name: str, count: int, low: float = -_BEYOND, high: float = _BEYOND
 ) -> Float[Array, " count"]:
