@@ -89,7 +89,7 @@ def _solve_apart(
     own = tuple(block.names[i] for i in infused)
     found = []
     readouts = plan.solved[: len(plan.readouts) + len(plan.integrals)]
-    system: LinearSystem | None = None
+    system, states = None, None
     if readouts:
         system = linear_system(block, parameters, own, plan.integrals)
         states = segment_states(system, durations, kind, entering, rate, line.clears)
@@ -108,9 +108,11 @@ def _solve_apart(
     driving = tuple(name for name in inputs if name in plan.model.outputs_of_linear)
     drive, linear = None, jnp.zeros((line.start.shape[0], 0, line.start.shape[1]))
     if driving:
-        plain = linear_system(block, parameters, own)
-        linear = segment_states(plain, durations, kind, entering, rate, line.clears)
-        drive = dyadic_drive(plain, driving, method.fractions, durations)
+        # With integrals the system of the readouts is larger than what drives; without, it is the same.
+        if system is None or states is None or plan.integrals:
+            system = linear_system(block, parameters, own)
+            states = segment_states(system, durations, kind, entering, rate, line.clears)
+        linear, drive = states, dyadic_drive(system, driving, method.fractions, durations)
     dynamics = Dynamics(
         field=lambda p: driven(plan.model, p),
         read=lambda x, p: read_compartments(plan.model, x, p) if driving else {},

@@ -159,7 +159,7 @@ def hessian(
     return jnp.asarray(half + half.T - np.diag(np.diag(half)))
 
 
-@compiled("population", "approximation")
+@compiled("population", "approximation", once=True)
 def _placed(
     x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:

@@ -89,7 +89,8 @@ def fitted(folder: Path) -> tuple[Fit, Expected]:
     """The fit; true values should lie inside the 95 % intervals."""
     people = population()
     ours = connected(people, body(), data())
-    found = fit(people, ours.problem, ours.table, covariance="s")
+    # The scores know nothing of priors: the curvature does.
+    found = fit(people, ours.problem, ours.table, covariance="r")
     return found, Expected(None, true={name: known()[name].typical for name in ESTIMATED})
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pkpd.cli.app import run
 from pkpd.fit.fit import Fit
-from pkpd.qualify import estimation, wang
+from pkpd.qualify import estimation, shipped_trial, wang
 from pkpd.qualify.estimation import FITS, qualify_estimation
 from pkpd.qualify.expected import Expected
 
@@ -59,6 +59,16 @@ def test_what_is_expected_can_fail() -> None:
     below = replace(expected, below=True)
     assert below.holds(-5.0, sound)
     assert not below.holds(0.006, sound)
+
+
+def test_the_shipped_trial_gives_its_true_values_back() -> None:
+    """IL-2 with M3 and Treg together, literature priors: every true value inside its 95 % interval, none of them vast."""
+    found, expected = shipped_trial.fitted(Path())
+    assert found.converged and found.reasons == ()
+    assert set(expected.true) == set(shipped_trial.ESTIMATED)
+    assert expected.checks(found) == {"true values outside 95 %": 0.0}
+    rse = {name: found.uncertainty.se[name] / found.estimates[name] for name in expected.true}
+    assert all(rse[name] < 0.2 for name in ("cl", "ka", "kp", "treg0", "kout")) and rse["ec50"] < 0.7
 
 
 @pytest.mark.slow
