@@ -27,7 +27,7 @@ from pkpd.engine.precision import check_double_precision
 from pkpd.engine.replay import replayed
 from pkpd.engine.rows import Profile, Rows
 from pkpd.engine.step import Dynamics
-from pkpd.engine.system import LinearSystem, linear_system
+from pkpd.engine.system import linear_system
 from pkpd.events.course import Course
 
 Parameters = dict[str, Float[Array, "..."]]
