@@ -29,10 +29,9 @@ _R = TypeVar("_R")
 def compiled(*static: str, once: bool = False) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """`jax.jit` with the arguments `static`, for functions of a population (or an individual) and a problem.
 
-    once: whether a fit calls it once. Numbers differ by rounding between the two ways; which one is taken depends on the
-    shapes only.
+    once: whether a fit calls it once. Numbers differ by rounding between the two ways; which one is taken depends on
+    the shapes only.
     """
-
     little = LITTLE_FOR_ONCE if once else LITTLE
 
     def made(function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -62,7 +62,7 @@ def test_what_is_expected_can_fail() -> None:
 
 
 def test_the_shipped_trial_gives_its_true_values_back() -> None:
-    """IL-2 with M3 and Treg together, literature priors: every true value inside its 95 % interval, none of them vast."""
+    """IL-2 with M3 and Treg together, literature priors: true values inside 95 % intervals, none vast."""
     found, expected = shipped_trial.fitted(Path())
     assert found.converged and found.reasons == ()
     assert set(expected.true) == set(shipped_trial.ESTIMATED)
