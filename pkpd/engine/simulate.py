@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from pkpd.engine.plan import Plan, plan
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
+from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of, infused_by
 from pkpd.models.model import Model
 
@@ -86,8 +88,10 @@ def simulate(
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
         columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
-        arrays = jax.tree.map(lambda field: np.take(field, members, axis=-1), (columns, line, durations))
-        return solve_chunks(chosen, mesh, even, *arrays, kind, times)
+        arrays: tuple[dict[str, Any], Course, Any] = jax.tree.map(
+            lambda field: np.take(field, members, axis=-1), (columns, line, durations)
+        )
+        return solve_chunks(chosen, mesh, even, *arrays, jnp.asarray(kind), jnp.asarray(times))
 
     # The last subject stands in for those that are missing from the last round.
     rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]

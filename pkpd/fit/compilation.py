@@ -1,16 +1,12 @@
-"""Compiled well where there is much to do, quickly where there is little.
-
-With the data of a dozen subjects compiling takes a hundred times as long as running does, and more than half of it goes
-into making the code fast.
-"""
+"""Which functions of a fit are compiled quickly: those with little to do."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 from jax.core import Tracer
 
+from pkpd.engine.compiler import jitted
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
@@ -20,8 +16,6 @@ LITTLE = 5_000
 LITTLE_FOR_ONCE = 200_000
 """The same for what a fit does once."""
 
-_QUICKLY = {"xla_backend_optimization_level": 0}
-
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -29,22 +23,14 @@ _R = TypeVar("_R")
 def compiled(*static: str, once: bool = False) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """`jax.jit` with the arguments `static`, for functions of a population (or an individual) and a problem.
 
-    once: whether a fit calls it once. Numbers differ by rounding between the two ways; which one is taken depends on
-    the shapes only.
+    once: whether a fit calls it once.
     """
-    little = LITTLE_FOR_ONCE if once else LITTLE
+    most = LITTLE_FOR_ONCE if once else LITTLE
 
-    def made(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        well: Any = jax.jit(function, static_argnames=static)
-        quickly: Any = jax.jit(function, static_argnames=static, compiler_options=_QUICKLY)
+    def little(*given: Any) -> bool:
+        return _work(given) <= most
 
-        @wraps(function)
-        def called(*given: _P.args, **named: _P.kwargs) -> _R:
-            return (quickly if _work(given) <= little else well)(*given, **named)
-
-        return called
-
-    return made
+    return jitted(*static, little=little)
 
 
 def _work(given: tuple[Any, ...]) -> float:

@@ -1,0 +1,56 @@
+"""What the compiler is told on a CPU: loops as functions, and little work compiled quickly.
+
+A step of a chunk of subjects is some fifty kernels of a few hundred numbers each; starting one takes as long as running
+it. A loop compiled into one function, not as a list of kernels started one after the other, takes half the time, and
+compiling is quicker, too.
+
+Where there is little to do compiling takes a hundred times as long as running, and half of it goes into making the code
+fast. Such code is compiled without that; its numbers differ by rounding.
+"""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+
+_OPTION = "--xla_backend_extra_options"
+_BYTES = 100_000_000
+"""A loop is compiled so if what it works on is smaller than this; the tables and rows of a chunk are."""
+
+_QUICKLY = {"xla_backend_optimization_level": 0}
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def compile_loops_as_functions() -> None:
+    """Tell XLA, unless the user has told it something of that kind; without effect once JAX is running.
+
+    Of options passed this way XLA passes over those it does not know.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _OPTION in flags:
+        return
+    os.environ["XLA_FLAGS"] = f"{flags} {_OPTION}=xla_cpu_small_while_loop_byte_threshold={_BYTES}".strip()
+
+
+def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments.
+
+    `little` should look at shapes only, so that the same shapes always give the same numbers.
+    """
+
+    def made(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        well: Any = jax.jit(function, static_argnames=static)
+        quickly: Any = jax.jit(function, static_argnames=static, compiler_options=_QUICKLY)
+
+        @wraps(function)
+        def called(*given: _P.args, **named: _P.kwargs) -> _R:
+            quick = little(*given, **named) and jax.default_backend() == "cpu"
+            return (quickly if quick else well)(*given, **named)
+
+        return called
+
+    return made
