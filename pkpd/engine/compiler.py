@@ -10,7 +10,7 @@ fast. Such code is compiled without that; its numbers differ by rounding.
 
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -19,7 +19,8 @@ _OPTION = "--xla_backend_extra_options"
 _BYTES = 100_000_000
 """A loop is compiled so if what it works on is smaller than this; the tables and rows of a chunk are."""
 
-_QUICKLY = {"xla_backend_optimization_level": 0}
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""No optimisation by LLVM, and the older and shorter of XLA's two ways from an operation to code."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -36,6 +37,18 @@ def compile_loops_as_functions() -> None:
     os.environ["XLA_FLAGS"] = f"{flags} {_OPTION}=xla_cpu_small_while_loop_byte_threshold={_BYTES}".strip()
 
 
+def _known(options: dict[str, bool | int]) -> dict[str, bool | int]:
+    """Those options that this version of XLA has; it refuses others."""
+    known: dict[str, bool | int] = {}
+    for name, value in options.items():
+        try:
+            jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
+        except jax.errors.JaxRuntimeError:
+            continue
+        known[name] = value
+    return known
+
+
 def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments.
 
@@ -44,12 +57,15 @@ def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, 
 
     def made(function: Callable[_P, _R]) -> Callable[_P, _R]:
         well: Any = jax.jit(function, static_argnames=static)
-        quickly: Any = jax.jit(function, static_argnames=static, compiler_options=_QUICKLY)
+
+        @cache
+        def quickly() -> Any:
+            return jax.jit(function, static_argnames=static, compiler_options=_known(_QUICKLY))
 
         @wraps(function)
         def called(*given: _P.args, **named: _P.kwargs) -> _R:
             quick = little(*given, **named) and jax.default_backend() == "cpu"
-            return (quickly if quick else well)(*given, **named)
+            return (quickly() if quick else well)(*given, **named)
 
         return called
 

@@ -1,0 +1,28 @@
+"""What the compiler is told."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from pkpd.engine import compiler
+from pkpd.engine.compiler import jitted
+
+
+def test_little_is_compiled_once_for_its_shape_and_gives_what_much_gives() -> None:
+    traced = []
+
+    @jitted("power", little=lambda x, power: x.size <= 4)
+    def scaled(x: Array, power: int) -> Array:
+        traced.append(x.shape)
+        return jnp.exp(-x) ** power
+
+    few, many = jnp.linspace(0.0, 3.0, 4), jnp.linspace(0.0, 3.0, 4).repeat(8)
+    for _ in range(2):
+        np.testing.assert_allclose(scaled(many, power=3)[::8], scaled(few, power=3), rtol=1e-15)
+    assert traced == [(32,), (4,)]
+
+
+def test_an_option_that_xla_does_not_know_is_left_out() -> None:
+    asked = {"xla_backend_optimization_level": 0, "xla_cpu_no_such_thing": True}
+    assert compiler._known(asked) == {"xla_backend_optimization_level": 0}
+    assert compiler._known(compiler._QUICKLY) == compiler._QUICKLY
