@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.compiler import jitted
+from pkpd.engine.compiler import FEW, jitted
 from pkpd.engine.plan import Plan
 from pkpd.engine.rows import Profile
 from pkpd.engine.solve import solve
@@ -17,9 +17,6 @@ from pkpd.events.course import Course
 
 CHUNK = 256
 """Subjects solved together on a CPU: their tables fit a core's cache. More wait for memory, fewer for the loop."""
-
-FEW = 16
-"""So many are compiled for quickly: a second or three less to wait, then 2 to 15 ms more a call."""
 
 CHUNK_OF_ACCELERATORS = 16384
 """The same on anything else, where a step waits for the launch of its kernels and width is nearly free.

@@ -22,6 +22,9 @@ _BYTES = 100_000_000
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 """No optimisation by LLVM, and the older and shorter of XLA's two ways from an operation to code."""
 
+FEW = 16
+"""So many subjects are compiled for quickly: seconds less to wait for the first, then 2 to 20 ms more a call."""
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.batches import bucket, bucket_of_kinds, chunk_of, kinds, padded, padded_rows
+from pkpd.engine.compiler import FEW, jitted
 from pkpd.engine.devices import subject_mesh
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.replay import ROOM, refuse_failed
@@ -64,10 +64,11 @@ def value_and_gradient(
         """All rounds; the devices are at work when this returns."""
         found = []
         for members in rounds:
-            own = jax.tree.map(
-                lambda field, members=members: np.take(field, members, axis=-1), (columns, line, durations, data)
+            own: tuple[dict[str, Array], Course, Any, Any] = jax.tree.map(
+                lambda field, members=members: jnp.asarray(np.take(field, members, axis=-1)),
+                (columns, line, durations, data),
             )
-            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, kind, times))
+            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, jnp.asarray(kind), jnp.asarray(times)))
         return found
 
     found = _with_room(differentiated, subjects)
@@ -97,7 +98,11 @@ def _with_room(differentiated: Callable[[int], list[_Found]], subjects: int) -> 
         room *= 4
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+def _few(loss: Loss, plan: Plan, mesh: Mesh, parameters: Any, line: Course, *_: Any) -> bool:
+    return line.start.shape[1] <= FEW * mesh.size
+
+
+@jitted("loss", "plan", "mesh", little=_few)
 def _slopes(
     loss: Loss,
     plan: Plan,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pkpd.engine.compiler import FEW, jitted
 from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.prepare import Prepared, quantities_of
 from pkpd.engine.repeated import at_records, steady_jumps
@@ -64,7 +64,7 @@ def with_room(prepared: Prepared, room: int) -> Prepared:
     return replace(prepared, plan=replace(prepared.plan, room=room))
 
 
-@jax.jit
+@jitted(little=lambda prepared, *_: prepared.records.time.shape[1] <= FEW)
 def _noted(prepared: Prepared, parameters: dict[str, Array], changes: dict[str, Array]) -> Outcome | None:
     return _solved(prepared, parameters, changes, None).outcome
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
 import numpy as np
 
+from pkpd.engine.compiler import jitted
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import prepare
 from pkpd.events.records import DOSE, OBSERVATION, OTHER, RESET, RESET_AND_DOSE, Records
@@ -137,6 +137,9 @@ def qualify_dosing() -> Qualification:
     return Qualification(found, [NotShared(number, path, reason) for path in METHODS for number in sorted(adds)])
 
 
+_predicted = jitted(little=lambda *_: True)(predict)
+
+
 def _concentrations(model: Model, columns: Sequence[Sequence["_Row"]], method: str) -> list[np.ndarray]:
     """Concentrations [ng/mL] at the samples of each scenario; one batch, so that one shape is compiled."""
     longest = max(map(len, columns))
@@ -154,7 +157,7 @@ def _concentrations(model: Model, columns: Sequence[Sequence["_Row"]], method: s
     parameters |= {"lag": field("lag", float), "f": field("f", float)}
     output = "conc" if model.linear else "central"
     prepared = prepare(model, records, parameters, outputs=[output], carry="nocb", method=method)
-    found = np.asarray(jax.jit(predict)(prepared, parameters)[output])
+    found = np.asarray(_predicted(prepared, parameters)[output])
     found = found if model.linear else 1000.0 / V * found
     sampled = [[k for k, row in enumerate(column) if row.evid == OBSERVATION] for column in columns]
     return [found[rows, b] for b, rows in enumerate(sampled)]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from components import compartments, doses, draws, response, turnover
+from components import compartments, doses, draws, quick, response, turnover
 from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, by_time
 from recorded import dosed, dosing_parameters, records_of
 from test_record_responses import MODEL
@@ -41,7 +41,7 @@ def test_it_is_the_derivative_of_the_same_steps_repeated(method: str) -> None:
     def loss(numbers, ready, steps=None):
         return (weights * predict(ready, numbers[0], numbers[1], steps)["effect"]).sum()
 
-    differentiated = jax.jit(jax.value_and_grad(loss))
+    differentiated = quick(jax.value_and_grad(loss))
     numbers = (parameters, changes)
     value, found = differentiated(numbers, with_room(ready, 512))
     again, repeated = differentiated(numbers, ready, find_steps(ready, parameters))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from components import quick
 from numpy.typing import NDArray
 from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, amounts_at_records, by_time
 from oracles.linear_models import absorbed, disposition
@@ -59,7 +60,7 @@ def test_reverse_and_forward_through_driven_and_whole(method: str) -> None:
     changes = {name: jnp.asarray(getattr(ready.records, name)) for name in ("time", "amt", "dur", "rate", "ii")}
     steps = find_steps(ready, parameters)
     values = {name: complex(value) for name, value in VALUES.items()}
-    value, (by_parameter, by_number) = jax.jit(jax.value_and_grad(loss, argnums=(1, 2)))(
+    value, (by_parameter, by_number) = quick(jax.value_and_grad(loss, argnums=(1, 2)))(
         ready, parameters, changes, steps
     )
     np.testing.assert_allclose(value, reference(RECORDS, values).real, rtol=1e-8)
@@ -78,7 +79,7 @@ def test_reverse_and_forward_through_driven_and_whole(method: str) -> None:
     np.testing.assert_allclose(found, exact, atol=1e-7 * np.abs(exact).max())
     direction = {name: np.ones_like(value) for name, value in parameters.items()}
     still = {name: jnp.zeros_like(value) for name, value in changes.items()}
-    forward = jax.jit(lambda p, c: jax.jvp(lambda p, c: loss(ready, p, c), (p, c), (direction, still))[1])(
+    forward = quick(lambda p, c: jax.jvp(lambda p, c: loss(ready, p, c), (p, c), (direction, still))[1])(
         parameters, changes
     )
     total = sum(float(value.sum()) for value in by_parameter.values())
@@ -101,8 +102,8 @@ def test_a_nonlinear_model_against_differences() -> None:
         return sum((i + 1.0) * found[name].sum() for i, name in enumerate(("drug", "receptor", "complex")))
 
     logs = {name: np.log(value) for name, value in values.items()}
-    value, gradient = jax.jit(jax.value_and_grad(total))(logs)
-    step = jax.jit(total)
+    value, gradient = quick(jax.value_and_grad(total))(logs)
+    step = quick(total)
     scale = max(abs(float(g[0])) for g in gradient.values())
     for name in logs:
         up, down = (step(logs | {name: logs[name] + sign * 1e-4}) for sign in (1, -1))

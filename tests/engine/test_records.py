@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 import pytest
-from components import draws, scaled_error
+from components import draws, quick, scaled_error
 from numpy.typing import NDArray
 from oracles import nonmem_scenarios as nonmem
 from oracles.expm_events import DOSE, OTHER, RESET, Record, amounts_at_records, by_time
@@ -19,7 +18,7 @@ from pkpd.models.model import Model
 
 TYPICAL = {"ka": 0.6, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0, "q3": 0.8, "v3": 60.0}
 
-compiled = jax.jit(predict)
+compiled = quick(predict)
 
 
 def amounts(
