@@ -14,13 +14,19 @@ from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+from jax.core import Tracer
 
 _OPTION = "--xla_backend_extra_options"
 _BYTES = 100_000_000
 """A loop is compiled so if what it works on is smaller than this; the tables and rows of a chunk are."""
 
-_QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""No optimisation by LLVM, and the older and shorter of XLA's two ways from an operation to code."""
+_Options = tuple[tuple[str, bool | int], ...]
+
+_WELL: _Options = (("xla_cpu_use_fusion_emitters", False),)
+"""The older of XLA's two ways from operations to code: a fifth less to compile, and what it makes is as fast."""
+
+_QUICKLY: _Options = (*_WELL, ("xla_backend_optimization_level", 0))
+"""And no optimisation by LLVM."""
 
 FEW = 16
 """So many subjects are compiled for quickly: seconds less to wait for the first, then 2 to 20 ms more a call."""
@@ -40,16 +46,14 @@ def compile_loops_as_functions() -> None:
     os.environ["XLA_FLAGS"] = f"{flags} {_OPTION}=xla_cpu_small_while_loop_byte_threshold={_BYTES}".strip()
 
 
-def _known(options: dict[str, bool | int]) -> dict[str, bool | int]:
-    """Those options that this version of XLA has; it refuses others."""
-    known: dict[str, bool | int] = {}
-    for name, value in options.items():
-        try:
-            jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
-        except jax.errors.JaxRuntimeError:
-            continue
-        known[name] = value
-    return known
+@cache
+def _has(name: str, value: bool | int) -> bool:
+    """Whether this version of XLA has an option; it refuses others."""
+    try:
+        jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -59,16 +63,17 @@ def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, 
     """
 
     def made(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        well: Any = jax.jit(function, static_argnames=static)
-
         @cache
-        def quickly() -> Any:
-            return jax.jit(function, static_argnames=static, compiler_options=_known(_QUICKLY))
+        def compiled(options: _Options) -> Any:
+            known = {name: value for name, value in options if _has(name, value)}
+            return jax.jit(function, static_argnames=static, compiler_options=known)
 
         @wraps(function)
         def called(*given: _P.args, **named: _P.kwargs) -> _R:
-            quick = little(*given, **named) and jax.default_backend() == "cpu"
-            return (quickly() if quick else well)(*given, **named)
+            part = any(isinstance(one, Tracer) for one in jax.tree.leaves((given, named)))
+            if part or jax.default_backend() != "cpu":  # options are a CPU's, and for the outermost function only
+                return compiled(())(*given, **named)
+            return compiled(_QUICKLY if little(*given, **named) else _WELL)(*given, **named)
 
         return called
 

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-import jax
-from jax.core import Tracer
-
 from pkpd.engine.compiler import jitted
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
@@ -34,9 +31,7 @@ def compiled(*static: str, once: bool = False) -> Callable[[Callable[_P, _R]], C
 
 
 def _work(given: tuple[Any, ...]) -> float:
-    """How much there is to do; beyond all bounds while JAX traces, when all becomes part of something larger."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        return float("inf")
+    """How much there is to do."""
     problem = next(one for one in given if isinstance(one, Problem))
     # An `Individual` has its population.
     owners = (getattr(one, "population", one) for one in given)

@@ -1,5 +1,6 @@
 """What the compiler is told."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -22,7 +23,11 @@ def test_little_is_compiled_once_for_its_shape_and_gives_what_much_gives() -> No
     assert traced == [(32,), (4,)]
 
 
+def test_what_is_traced_becomes_part_of_the_whole() -> None:
+    doubled = jitted(little=lambda *_: True)(lambda x: 2.0 * x)
+    assert float(jax.jit(jax.grad(lambda x: doubled(x) ** 2))(3.0)) == 24.0
+
+
 def test_an_option_that_xla_does_not_know_is_left_out() -> None:
-    asked = {"xla_backend_optimization_level": 0, "xla_cpu_no_such_thing": True}
-    assert compiler._known(asked) == {"xla_backend_optimization_level": 0}
-    assert compiler._known(compiler._QUICKLY) == compiler._QUICKLY
+    assert not compiler._has("xla_cpu_no_such_thing", True)
+    assert all(compiler._has(name, value) for name, value in compiler._QUICKLY)
