@@ -38,9 +38,10 @@ _COURSE: Any = Course(_TWO, _TWO, _TWO, _THREE, _THREE, _TWO, _TWO)  # type: ign
 
 
 class Solved(NamedTuple):
-    """Values of `Plan.names`; when a subject's integration failed [h], infinite if it did not; steps of each device."""
+    """Values of `Plan.names`, some in each array; when a subject's integration failed [h], infinite if it did not;
+    steps of each device."""
 
-    values: Float[Array, "time output subject"]
+    values: tuple[Float[Array, "time _ subject"], ...]
     failed_at: Float[Array, " subject"]
     accepted: Int[Array, " device"]
     rejected: Int[Array, " device"]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from pkpd.engine.method import once
 from pkpd.engine.propagator import apply, exponential
 from pkpd.engine.rows import Rows
 from pkpd.engine.system import LinearSystem
@@ -114,11 +115,13 @@ def exact_outputs_on_grid(
 
     def segment(rows: Array, part: tuple[Array, Array, Array, Array]) -> tuple[Array, None]:
         begin, state, first, last = part
-        at_first = times[jnp.minimum(first, count - 1)] - begin
-        moved = apply(
-            exponential(system.matrix, system.size, jnp.maximum(at_first, 0.0)),
-            tuple(state[i] for i in range(system.size)),
-        )
+
+        def to_first_row() -> _Vector:
+            since = jnp.maximum(times[jnp.minimum(first, count - 1)] - begin, 0.0)
+            table = exponential(system.matrix, system.size, since)
+            return apply(table, tuple(state[i] for i in range(system.size)))
+
+        moved = once(jnp.any(first <= last), to_first_row)  # most segments of a padded schedule have no rows
         stop = jnp.max(last)
 
         def unfinished(carry: tuple[Array, Array, _Vector]) -> Array:

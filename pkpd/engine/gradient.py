@@ -122,7 +122,7 @@ def _slopes(
         def total(parameters: dict[str, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
             rows = Profile(times, line.start)
             found = solve(plan, parameters, parameters, line, durations, kind, rows)
-            each = loss({name: found.values[:, i] for i, name in enumerate(plan.names)}, data)
+            each = loss(found.named(plan.names), data)
             if found.outcome is None:
                 return jnp.sum(each), (each, jnp.full_like(each, jnp.inf), jnp.zeros(1, dtype=int))
             return jnp.sum(each), (each, found.outcome.failed_at, found.outcome.accepted[None])

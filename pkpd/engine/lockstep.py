@@ -74,8 +74,9 @@ _Notes = TypeVar("_Notes", Steps, Marks)
 class Outcome(NamedTuple):
     """Values at the rows, and how the integration went.
 
-    failed_at [h]: the time at which a subject's integration gave up, infinite if it did not; its values are NaN.
-    steps: the accepted steps, as far as there was room to note them, and then what is of no use. marks: if asked for.
+    failed_at [h]: the time at which a subject's integration gave up, infinite if it did not; what values hold of it is
+    not to be used. steps: the accepted steps, as far as there was room to note them, and then what is of no use.
+    marks: if asked for.
     """
 
     values: Float[Array, "time state batch"]
@@ -84,6 +85,11 @@ class Outcome(NamedTuple):
     rejected: Int[Array, ""]
     steps: Steps
     marks: Marks | None = None
+
+    @property
+    def sound_values(self) -> Float[Array, "time state batch"]:
+        """The values; NaN for who failed."""
+        return jnp.where((self.failed_at == jnp.inf)[None, None, :], self.values, jnp.nan)
 
 
 class _Walk(NamedTuple):
@@ -232,8 +238,7 @@ def integrate(
         *(segments.parameters, looked_at),
     )
     walk = lax.scan(segment, walk, parts)[0]
-    values = jnp.where((walk.failed_at == jnp.inf)[None, None, :], walk.rows, jnp.nan)
-    return Outcome(values, walk.failed_at, walk.accepted, walk.rejected, walk.steps, walk.marks)
+    return Outcome(walk.rows, walk.failed_at, walk.accepted, walk.rejected, walk.steps, walk.marks)
 
 
 def at_start(

@@ -35,7 +35,8 @@ def predict(
     has forward derivatives only; compartments alone need none.
     """
     found = _solved(prepared, parameters, changes or {}, steps)
-    return {name: found.values[:, prepared.plan.names.index(name)] for name in prepared.outputs}
+    named = found.named(prepared.plan.names)
+    return {name: named[name] for name in prepared.outputs}
 
 
 def find_steps(

@@ -1,7 +1,10 @@
 """Profiles of a model for a batch of subjects under doses that are written out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import jax
@@ -28,6 +31,9 @@ from pkpd.errors import InputError
 from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of, infused_by
 from pkpd.models.model import Model
+
+_ROWS = 128
+"""Rows copied together; with three outputs of a chunk, less than a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def _without_failed(
             here[failed[here]] = mates[0]
     again = solved(members[places])
     return Solved(
-        values=jnp.where(failed, jnp.nan, again.values),
+        values=jax.tree.map(lambda values: jnp.where(failed, jnp.nan, values), again.values),
         failed_at=jnp.where(failed, failed_at, again.failed_at),
         accepted=found.accepted + again.accepted,
         rejected=found.rejected + again.rejected,
@@ -139,21 +145,24 @@ def _collect(
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
     values = {name: np.empty((len(times), subjects)) for name in kept}
     failures: dict[int, str] = {}
-    unsound: list[int] = []
+    copies: list[Callable[[], list[int]]] = []
     steps = rejections = 0
-    for number, solved in enumerate(pending):
+    # Copying while later rounds are at work takes longer than copying after them: both wait for memory.
+    done: list[Solved] = []
+    for solved in pending:
+        done.append(jax.block_until_ready(solved))
+        if progress is not None:
+            progress(min(together, subjects - together * (len(done) - 1)))
+    for number, solved in enumerate(done):
         first = number * together
         count = min(together, subjects - first)
-        for shard in solved.values.addressable_shards:  # each copied from where it is, and once
-            start = shard.index[2].start or 0
-            found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
-            here = slice(first + start, first + start + found.shape[2])
-            for i, name in enumerate(plan.names):
-                if name in values:
-                    values[name][:, here] = found[:, i]
-            if not np.isfinite(found.sum()):
-                for j in np.flatnonzero(~np.isfinite(found).all(axis=(0, 1))):
-                    unsound.append(here.start + int(j))
+        names = iter(plan.names)
+        for piece in solved.values:
+            into = [values.get(name) for name in islice(names, piece.shape[1])]
+            for shard in piece.addressable_shards:  # each copied from where it is, and once
+                start = shard.index[2].start or 0
+                found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
+                copies.append(partial(_copied, found, into, first + start))
         failed_at = np.asarray(solved.failed_at)[:count]
         accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
         spent = np.repeat(accepted + rejected, together // len(accepted))
@@ -163,14 +172,26 @@ def _collect(
             failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
         steps += int(accepted.sum())
         rejections += int(rejected.sum())
-        if progress is not None:
-            progress(count)
+    with ThreadPoolExecutor() as threads:
+        unsound = chain.from_iterable(threads.map(lambda copy: copy(), copies))
     for j in unsound:
         failures.setdefault(j, "the linear block is not finite: check its rates and doses")
     for j in failures:
         for column in values.values():
             column[:, j] = np.nan
     return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejections)
+
+
+def _copied(found: Float[np.ndarray, "time output subject"], into: list[np.ndarray | None], start: int) -> list[int]:
+    """Copy the outputs into the arrays for them, if any, from subject `start` on; who is not finite throughout."""
+    total, here = np.zeros(found.shape[2]), slice(start, start + found.shape[2])
+    for first in range(0, len(found), _ROWS):  # so few rows at a time that they are summed where they were copied
+        part = found[first : first + _ROWS]
+        for i, values in enumerate(into):
+            if values is not None:
+                values[first : first + _ROWS, here] = part[:, i]
+        total += part.sum(axis=(0, 1))
+    return [start + int(j) for j in np.flatnonzero(~np.isfinite(total))]
 
 
 def check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:

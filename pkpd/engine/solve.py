@@ -3,6 +3,7 @@
 Pure JAX; `simulate` and `predict` both end here.
 """
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -34,11 +35,19 @@ Parameters = dict[str, Float[Array, "..."]]
 
 
 class Solution(NamedTuple):
-    """Values of `Plan.names` and of all integrated states at the rows, and how the integration went."""
+    """Values of `Plan.names` and of all integrated states at the rows, and how the integration went.
 
-    values: Float[Array, "time output batch"]
+    values: some outputs each, as they were found, in the order of the names; put together they would be copied.
+    """
+
+    values: tuple[Float[Array, "time _ batch"], ...]
     integrated: Float[Array, "time state batch"]
     outcome: Outcome | None
+
+    def named(self, names: Sequence[str]) -> dict[str, Float[Array, "time batch"]]:
+        """Each output by its name."""
+        columns = (piece[:, i] for piece in self.values for i in range(piece.shape[1]))
+        return dict(zip(names, columns, strict=True))
 
 
 def solve(
@@ -54,6 +63,7 @@ def solve(
 ) -> Solution:
     """Values at `rows` for one chunk of subjects.
 
+    Where the integration of a subject failed they are NaN; in a profile they are not to be used, as `outcome` says.
     parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own); at_rows:
     the same at the rows. Segment s of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at
     evenly spaced times. steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX
@@ -64,11 +74,11 @@ def solve(
     found = solver(plan, parameters, at_rows, line, durations, kind, rows, grid, steps)
     if not plan.derived:
         return found
-    known = {name: found.values[:, i] for i, name in enumerate(plan.solved)}
-    like = found.values[:, 0]
+    known = found.named(plan.solved)
+    like = next(iter(known.values()))
     derived = with_derived(plan.model, known, plan.derived, SimpleNamespace(**_at_every_row(at_rows, like.shape)))
-    columns = [found.values, *((derived[name] + jnp.zeros_like(like))[:, None] for name in plan.derived)]
-    return found._replace(values=jnp.concatenate(columns, axis=1))
+    more = ((derived[name] + jnp.zeros_like(like))[:, None] for name in plan.derived)
+    return found._replace(values=(*found.values, *more))
 
 
 def _solve_apart(
@@ -100,7 +110,7 @@ def _solve_apart(
             place = rows.rows() if isinstance(rows, Profile) else rows
             found.append(exact_outputs(system, readouts, states, place, weights))
     if plan.way == "exact":
-        return Solution(found[0], found[0][:, :0], None)
+        return Solution(tuple(found), found[0][:, :0], None)
 
     constant, changing = _apart(parameters)
     method = method_of(plan)
@@ -127,7 +137,7 @@ def _solve_apart(
         scale=_scale(plan, line)[len(block.states) :],
     )
     walked, outcome = _walk(plan, dynamics, numbers, rows, steps)
-    return Solution(jnp.concatenate([*found, walked], axis=1), walked, outcome)
+    return Solution((*found, walked), walked, outcome)
 
 
 def _walk(
@@ -136,11 +146,12 @@ def _walk(
     """The integrated states at the rows: by steps of their own, or by those given."""
     if steps is None and not plan.room:
         outcome = integrate(dynamics, numbers, rows, plan.tolerances)
-        return outcome.values, outcome
+        # Whoever asks for a profile leaves out who failed: a long one is not written once more for it.
+        return outcome.values if isinstance(rows, Profile) else outcome.sound_values, outcome
     place = rows.rows() if isinstance(rows, Profile) else rows
     if steps is None:
         outcome = reversible(dynamics, plan.tolerances, plan.room)(numbers, place)
-        return outcome.values, outcome
+        return outcome.sound_values, outcome
     return replayed(dynamics, numbers, place, steps), None
 
 
@@ -180,9 +191,7 @@ def _solve_whole(
     values = [read[name][:, None] for name in plan.readouts]
     states = integrated[:, compartments:]
     responses = states.shape[1] - len(integrals)
-    return Solution(
-        jnp.concatenate([*values, states[:, responses:], states[:, :responses]], axis=1), integrated, outcome
-    )
+    return Solution((*values, states[:, responses:], states[:, :responses]), integrated, outcome)
 
 
 def _at_every_row(parameters: Parameters, shape: tuple[int, ...]) -> dict[str, Float[Array, "row batch"]]:
