@@ -11,13 +11,17 @@ import workload
 Row = dict[str, object]
 
 
+ENOUGH = 2.0
+"""Short work is repeated for so long [s]: its median should not hang on what else the machine does for a moment."""
+
+
 def timed(work: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """(first call, median of the later ones) [s]."""
+    """(first call, median of the later ones, of `repeats` at least) [s]."""
     start = time.perf_counter()
     work()
     first = time.perf_counter() - start
-    found = []
-    for _ in range(repeats):
+    found: list[float] = []
+    while len(found) < repeats or sum(found) < ENOUGH:
         start = time.perf_counter()
         work()
         found.append(time.perf_counter() - start)

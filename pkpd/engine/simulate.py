@@ -1,5 +1,6 @@
 """Profiles of a model for a batch of subjects under doses that are written out."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def _collect(
             failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
         steps += int(accepted.sum())
         rejections += int(rejected.sum())
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
         unsound = chain.from_iterable(threads.map(lambda copy: copy(), copies))
     for j in unsound:
         failures.setdefault(j, "the linear block is not finite: check its rates and doses")
