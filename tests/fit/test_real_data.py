@@ -6,6 +6,8 @@ from closed_forms import phenobarbital, theophylline
 
 from pkpd.errors import InputError
 from pkpd.fit.fit import Fit, fit
+from pkpd.fit.objective import Approximation
+from pkpd.fit.scalar import Scalar
 from pkpd.population.residual import Additive, Combined, Proportional, Residual, Scale
 
 pytestmark = [pytest.mark.reference]
@@ -88,6 +90,18 @@ def test_phenobarbital_is_nonmems() -> None:
         assert estimates[name] ** 2 == pytest.approx(variance, rel=0.002)
         # NONMEM gives variances: d(s^2) = 2 s ds.
         assert 2 * estimates[name] * se[name] == pytest.approx(error, rel=0.01)
+
+
+@pytest.mark.C3
+def test_phenobarbital_at_nonmem_s_estimates_has_nonmem_s_objective() -> None:
+    """They are printed to six digits, the objective to sixteen."""
+    population, problem, _ = phenobarbital()
+    at = {"cl": 0.00469555, "v": 0.984258, "low_apgar": 0.15892}
+    variances = {"conc.sd": 0.013241, "omega.cl": 0.0293508, "omega.v": 0.027906}
+    x = population.packing.at(at | {name: variance**0.5 for name, variance in variances.items()})
+    value, gradient, _ = Scalar(population, Approximation("focei"), problem).value(x)
+    assert value == pytest.approx(586.2760562818805, abs=1e-5)
+    assert np.abs(gradient).max() < 0.1
 
 
 @pytest.mark.parametrize("data", [theophylline, phenobarbital], ids=["theophylline", "phenobarbital"])
