@@ -107,14 +107,16 @@ def evenly_spaced(times: Float[np.ndarray, " time"]) -> bool:
     return bool((np.abs(times - grid) <= _ROUNDING * np.abs(times).max()).all())
 
 
-def chunk_of(subjects: int, platform: str, devices: int) -> int:
+def chunk_of(subjects: int, platform: str, devices: int, most: int = CHUNK) -> int:
     """Subjects in a chunk on a platform, as JAX calls it ("cpu", "gpu", ..): a bucket that holds all, up to a limit.
+
+    most: the limit on a CPU.
 
     A CPU's chunks are the same for any number of devices, so that this number changes no result. An accelerator's are
     no larger than its share of the subjects, so that all of them have work.
     """
     if platform == "cpu":
-        return min(CHUNK, bucket(subjects, smallest=4))
+        return min(most, bucket(subjects, smallest=4))
     return min(CHUNK_OF_ACCELERATORS, bucket(-(-subjects // devices), smallest=4))
 
 

@@ -24,6 +24,9 @@ from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of, infused_by
 from pkpd.models.model import Model
 
+CHUNK = 64
+"""Subjects differentiated together on a CPU: what is noted on the way, and the slopes of the tables, want room too."""
+
 Loss = Callable[[dict[str, Array], Any], Float[Array, " subject"]]
 
 
@@ -55,20 +58,22 @@ def value_and_gradient(
     durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
     subjects = line.start.shape[1]
     mesh = subject_mesh()
-    together = chunk_of(subjects, jax.default_backend(), mesh.size) * mesh.size
+    together = chunk_of(subjects, jax.default_backend(), mesh.size, CHUNK) * mesh.size
     columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
     # The last subject stands in for those that are missing from the last round.
     rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]
+
+    shared: tuple[Any, Any] = (kind, times)
 
     def differentiated(room: int) -> list[_Found]:
         """All rounds; the devices are at work when this returns."""
         found = []
         for members in rounds:
-            own: tuple[dict[str, Array], Course, Any, Any] = jax.tree.map(
-                lambda field, members=members: jnp.asarray(np.take(field, members, axis=-1)),
-                (columns, line, durations, data),
+            # NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
+            own: tuple[Any, Any, Any, Any] = jax.tree.map(
+                lambda field, members=members: np.take(field, members, axis=-1), (columns, line, durations, data)
             )
-            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, jnp.asarray(kind), jnp.asarray(times)))
+            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, *shared))
         return found
 
     found = _with_room(differentiated, subjects)

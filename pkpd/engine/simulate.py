@@ -29,7 +29,6 @@ from pkpd.engine.plan import Plan, plan
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of, infused_by
 from pkpd.models.model import Model
 
@@ -92,13 +91,16 @@ def simulate(
     chunk = chunk_of(subjects, jax.default_backend(), mesh.size)
     together = chunk * mesh.size
 
+    shared: tuple[Any, Any] = (kind, times)
+
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
         columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
-        arrays: tuple[dict[str, Any], Course, Any] = jax.tree.map(
+        # NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
+        own: tuple[Any, Any, Any] = jax.tree.map(
             lambda field: np.take(field, members, axis=-1), (columns, line, durations)
         )
-        return solve_chunks(chosen, mesh, even, *arrays, jnp.asarray(kind), jnp.asarray(times))
+        return solve_chunks(chosen, mesh, even, *own, *shared)
 
     # The last subject stands in for those that are missing from the last round.
     rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]

@@ -10,7 +10,6 @@ from recorded import dosed, dosing_parameters, records_of
 from test_record_responses import MODEL
 
 from pkpd.engine import gradient
-from pkpd.engine.batches import CHUNK
 from pkpd.engine.gradient import value_and_gradient
 from pkpd.engine.predict import find_steps, predict, with_room
 from pkpd.engine.prepare import prepare
@@ -62,7 +61,7 @@ def cubes(values, data):
 @pytest.mark.B1
 def test_a_sum_over_subjects_against_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     """More subjects than the devices take at once, each with own doses; and with room for too few steps at first."""
-    subjects = CHUNK * jax.device_count() + 3
+    subjects = gradient.CHUNK * jax.device_count() + 3
     model, tight = compartments() >> turnover(), Tolerances(1e-10, 1e-12)
     values = draws({"cl": 4.0, "v1": 10.0, "k": 0.05}, subjects, seed=3)
     given = doses(np.stack([np.linspace(0.0, 5.0, subjects), np.full(subjects, 24.0)]), subjects=subjects)
@@ -80,7 +79,8 @@ def test_a_sum_over_subjects_against_differences(monkeypatch: pytest.MonkeyPatch
         run = simulate(model, moved, given, TIMES, outputs=("response",), tolerances=tight)
         return squares(run.values, data)
 
-    assert total == pytest.approx(losses("k", 1.0).sum(), rel=1e-12)
+    # Other chunks, so other steps: the same to within the tolerance of the integration.
+    assert total == pytest.approx(losses("k", 1.0).sum(), rel=tight.rtol)
     h = 1e-4
     for name in values:
         expected = (losses(name, 1 + h) - losses(name, 1 - h)) / (2 * h * values[name])
