@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -148,35 +147,31 @@ def _collect(
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
     values = {name: np.empty((len(times), subjects)) for name in kept}
     failures: dict[int, str] = {}
-    copies: list[Callable[[], list[int]]] = []
+    copies: list[Future[list[int]]] = []
     steps = rejections = 0
-    # Copying while later rounds are at work takes longer than copying after them: both wait for memory.
-    done: list[Solved] = []
-    for solved in pending:
-        done.append(jax.block_until_ready(solved))
-        if progress is not None:
-            progress(min(together, subjects - together * (len(done) - 1)))
-    for number, solved in enumerate(done):
-        first = number * together
-        count = min(together, subjects - first)
-        names = iter(plan.names)
-        for piece in solved.values:
-            into = [values.get(name) for name in islice(names, piece.shape[1])]
-            for shard in piece.addressable_shards:  # each copied from where it is, and once
-                start = shard.index[2].start or 0
-                found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
-                copies.append(partial(_copied, found, into, first + start))
-        failed_at = np.asarray(solved.failed_at)[:count]
-        accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
-        spent = np.repeat(accepted + rejected, together // len(accepted))
-        for j in np.flatnonzero(np.isfinite(failed_at)):
-            limit = plan.tolerances.max_steps
-            why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""
-            failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
-        steps += int(accepted.sum())
-        rejections += int(rejected.sum())
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        unsound = chain.from_iterable(threads.map(lambda copy: copy(), copies))
+        for number, solved in enumerate(pending):
+            first = number * together
+            count = min(together, subjects - first)
+            names = iter(plan.names)
+            for piece in solved.values:
+                into = [values.get(name) for name in islice(names, piece.shape[1])]
+                for shard in piece.addressable_shards:  # each copied from where it is, and once
+                    start = shard.index[2].start or 0
+                    found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
+                    copies.append(threads.submit(_copied, found, into, first + start))
+            failed_at = np.asarray(solved.failed_at)[:count]
+            accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
+            spent = np.repeat(accepted + rejected, together // len(accepted))
+            for j in np.flatnonzero(np.isfinite(failed_at)):
+                limit = plan.tolerances.max_steps
+                why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""
+                failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
+            steps += int(accepted.sum())
+            rejections += int(rejected.sum())
+            if progress is not None:
+                progress(count)
+        unsound = chain.from_iterable(copy.result() for copy in copies)
     for j in unsound:
         failures.setdefault(j, "the linear block is not finite: check its rates and doses")
     for j in failures:
