@@ -12,15 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from oracles.expm_events import DOSE, Record
 
-from pkpd.engine.compiler import jitted
 from pkpd.events.doses import Doses
 from pkpd.models.illustration import ILLUSTRATIONS
 from pkpd.models.library import model
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, State, Values
 from pkpd.population.virtual import literature_of, typical_values
-
-quick = jitted(little=lambda *_: True)
-"""`jax.jit` for what is run a few times on a few subjects: most of a test's time is the compiler's."""
 
 
 def amount(state: str) -> str:

@@ -1,19 +1,23 @@
 """Few shapes and full devices: padding, and subjects dealt out in chunks that each device solves on its own."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from pkpd.engine.compiler import FEW, jitted
+from pkpd.engine.compiler import few
+from pkpd.engine.devices import subject_mesh
 from pkpd.engine.plan import Plan
-from pkpd.engine.rows import Profile
-from pkpd.engine.solve import solve
 from pkpd.events.course import Course
+from pkpd.events.doses import Doses, course_of
+from pkpd.models.model import Model
+
+_R = TypeVar("_R")
 
 CHUNK = 256
 """Subjects solved together on a CPU: their tables fit a core's cache. More wait for memory, fewer for the loop."""
@@ -30,56 +34,77 @@ _ROUNDING = 4.0 * np.finfo(float).eps
 _SAME_LENGTH = 1e-11
 """Lengths that differ by rounding of times are one, unless it is more than this part of a short one."""
 
-_BY_SUBJECT = {rank: P(*[None] * (rank - 1), "subject") for rank in (1, 2, 3)}
-"""Arrays of each rank are split along their last axis, the subjects."""
 
-_ONE, _TWO, _THREE = (_BY_SUBJECT[rank] for rank in (1, 2, 3))
-_COURSE: Any = Course(_TWO, _TWO, _TWO, _THREE, _THREE, _TWO, _TWO)  # type: ignore[arg-type]
+class Subjects(NamedTuple):
+    """What each of some subjects has of its own."""
 
-
-class Solved(NamedTuple):
-    """Values of `Plan.names`, some in each array; when a subject's integration failed [h], infinite if it did not;
-    steps of each device."""
-
-    values: tuple[Float[Array, "time _ subject"], ...]
-    failed_at: Float[Array, " subject"]
-    accepted: Int[Array, " device"]
-    rejected: Int[Array, " device"]
+    parameters: dict[str, Float[Any, " subject"]]
+    line: Course
+    durations: Float[Any, "kind subject"]
 
 
-def _few(plan: Plan, mesh: Mesh, even: bool, parameters: Any, line: Course, *_: Any) -> bool:
-    return line.start.shape[1] <= FEW * mesh.size
+@dataclass(frozen=True)
+class Batch:
+    """Subjects, the kind of each of their segments, and how they are dealt out: by rounds of a chunk a device."""
+
+    subjects: Subjects
+    kind: Int[np.ndarray, " segment"]
+    mesh: Mesh
+    chunk: int
+
+    @property
+    def count(self) -> int:
+        """How many subjects there are."""
+        return self.subjects.line.start.shape[1]
+
+    @property
+    def together(self) -> int:
+        """How many there are in a round."""
+        return self.chunk * self.mesh.size
+
+    @property
+    def rounds(self) -> list[Int[np.ndarray, " member"]]:
+        """The subjects of each round; the last one stands in for those that are missing from the last round."""
+        starts = range(0, self.count, self.together)
+        return [np.minimum(np.arange(first, first + self.together), self.count - 1) for first in starts]
 
 
-@jitted("plan", "mesh", "even", little=_few)
-def solve_chunks(
-    plan: Plan,
-    mesh: Mesh,
-    even: bool,
-    parameters: dict[str, Float[Array, " batch"]],
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    times: Float[Array, " time"],
-) -> Solved:
-    """Each device solves its own chunk; nothing passes between them, so the split changes no number."""
+def batch_of(
+    model: Model, parameters: Mapping[str, Any], doses: Doses, times: Float[np.ndarray, " time"], most: int = CHUNK
+) -> Batch:
+    """The subjects of `simulate`, their courses padded to one of few lengths. most: in a chunk, on a CPU."""
+    line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
+    line = padded(line, bucket(line.start.shape[0], smallest=64))
+    durations, kind = kinds(line)
+    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
+    columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+    mesh = subject_mesh()
+    chunk = chunk_of(line.start.shape[1], jax.default_backend(), mesh.size, most)
+    return Batch(Subjects(columns, line, durations), kind, mesh, chunk)
 
-    def one(parameters: dict[str, Array], line: Course, durations: Array, kind: Array, times: Array) -> Solved:
-        rows = Profile(times, line.start)
-        values, _, outcome = solve(plan, parameters, parameters, line, durations, kind, rows, even)
-        if outcome is None:
-            none = jnp.zeros(1, dtype=int)
-            return Solved(values, jnp.full_like(line.start[0], jnp.inf), none, none)
-        return Solved(values, outcome.failed_at, outcome.accepted[None], outcome.rejected[None])
 
-    split = jax.shard_map(
-        one,
-        mesh=mesh,
-        in_specs=(_ONE, _COURSE, _TWO, P(), P()),
-        out_specs=Solved(_THREE, _ONE, _ONE, _ONE),  # type: ignore[arg-type]
-        check_vma=False,
-    )
-    return split(parameters, line, durations, kind, times)
+def taken(each: Any, members: Int[np.ndarray, " member"]) -> Any:
+    """Of arrays that end in the subjects, these.
+
+    NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
+    """
+    return jax.tree.map(lambda field: np.take(field, members, axis=-1), each)
+
+
+def few_each(plan: Plan, mesh: Mesh, how: Any, subjects: Subjects, *_: Any) -> bool:
+    """Whether each device has few subjects."""
+    return few(subjects.line.start, mesh.size)
+
+
+def on_each(mesh: Mesh, one: Callable[..., _R], each: tuple[Any, ...], shared: tuple[Any, ...], found: Any) -> _R:
+    """`one(*each, *shared)` on every device, for its own part of `each`, whose arrays end in the subjects.
+
+    found: how what it finds is put together. Nothing passes between devices, so the split changes no number.
+    """
+    parts = jax.tree.map(lambda field: P(*[None] * (field.ndim - 1), "subject"), each)
+    whole = tuple(P() for _ in shared)
+    split = jax.shard_map(one, mesh=mesh, in_specs=(*parts, *whole), out_specs=found, check_vma=False)
+    return split(*each, *shared)
 
 
 def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:

@@ -4,8 +4,8 @@ A step of a chunk of subjects is some fifty kernels of a few hundred numbers eac
 it. A loop compiled into one function, not as a list of kernels started one after the other, takes half the time, and
 compiling is quicker, too.
 
-Where there is little to do compiling takes a hundred times as long as running, and half of it goes into making the code
-fast. Such code is compiled without that; its numbers differ by rounding.
+Where there is little to do compiling takes a hundred times as long as running, and a third to a half of it goes into
+making the code fast. Such code is compiled without that; its numbers differ by rounding.
 """
 
 import os
@@ -29,7 +29,7 @@ _QUICKLY: _Options = (*_WELL, ("xla_backend_optimization_level", 0))
 """And no optimisation by LLVM."""
 
 FEW = 16
-"""So many subjects are compiled for quickly: seconds less to wait for the first, then 2 to 20 ms more a call."""
+"""So many subjects are compiled for quickly: seconds less to wait for the first, then 1 to 16 ms more a call."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -56,6 +56,11 @@ def _has(name: str, value: bool | int) -> bool:
     return True
 
 
+def few(of_subjects: Any, devices: int = 1) -> bool:
+    """Whether an array `[.., subject]` is one of few subjects on each device."""
+    return of_subjects.shape[-1] <= FEW * devices
+
+
 def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments.
 
@@ -78,3 +83,7 @@ def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, 
         return called
 
     return made
+
+
+quickly = jitted(little=lambda *_: True)
+"""`jax.jit` for what is run a few times on a few subjects."""

@@ -11,17 +11,15 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.batches import bucket, bucket_of_kinds, chunk_of, kinds, padded, padded_rows
-from pkpd.engine.compiler import FEW, jitted
-from pkpd.engine.devices import subject_mesh
+from pkpd.engine.batches import Subjects, batch_of, few_each, on_each, taken
+from pkpd.engine.compiler import jitted
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.replay import ROOM, refuse_failed
 from pkpd.engine.rows import Profile
 from pkpd.engine.simulate import check
 from pkpd.engine.solve import solve
 from pkpd.engine.tolerances import Tolerances
-from pkpd.events.course import Course
-from pkpd.events.doses import Doses, course_of, infused_by
+from pkpd.events.doses import Doses, infused_by
 from pkpd.models.model import Model
 
 CHUNK = 64
@@ -52,34 +50,20 @@ def value_and_gradient(
     times = np.asarray(times, dtype=float)
     check(model, parameters, doses, times)
     chosen = plan(model, outputs, (), infused_by(doses), method, tolerances)
-    line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
-    line = padded(line, bucket(line.start.shape[0], smallest=32))
-    durations, kind = kinds(line)
-    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
-    subjects = line.start.shape[1]
-    mesh = subject_mesh()
-    together = chunk_of(subjects, jax.default_backend(), mesh.size, CHUNK) * mesh.size
-    columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
-    # The last subject stands in for those that are missing from the last round.
-    rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]
-
-    shared: tuple[Any, Any] = (kind, times)
+    batch = batch_of(model, parameters, doses, times, CHUNK)
 
     def differentiated(room: int) -> list[_Found]:
         """All rounds; the devices are at work when this returns."""
-        found = []
-        for members in rounds:
-            # NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
-            own: tuple[Any, Any, Any, Any] = jax.tree.map(
-                lambda field, members=members: np.take(field, members, axis=-1), (columns, line, durations, data)
-            )
-            found.append(_slopes(loss, replace(chosen, room=room), mesh, *own, *shared))
-        return found
+        roomy = replace(chosen, room=room)
+        each = (taken((batch.subjects, data), members) for members in batch.rounds)
+        return [_slopes(roomy, batch.mesh, loss, own, part, batch.kind, times) for own, part in each]
 
-    found = _with_room(differentiated, subjects)
-    each = np.concatenate([np.asarray(one.loss) for one in found])[:subjects]
-    gradient = {name: np.concatenate([np.asarray(one.slopes[name]) for one in found])[:subjects] for name in columns}
-    return float(each.sum()), gradient
+    found = _with_room(differentiated, batch.count)
+    lost = np.concatenate([np.asarray(one.loss) for one in found])[: batch.count]
+    gradient = {
+        name: np.concatenate([np.asarray(one.slopes[name]) for one in found])[: batch.count] for name in parameters
+    }
+    return float(lost.sum()), gradient
 
 
 class _Found(NamedTuple):
@@ -103,30 +87,23 @@ def _with_room(differentiated: Callable[[int], list[_Found]], subjects: int) -> 
         room *= 4
 
 
-def _few(loss: Loss, plan: Plan, mesh: Mesh, parameters: Any, line: Course, *_: Any) -> bool:
-    return line.start.shape[1] <= FEW * mesh.size
-
-
-@jitted("loss", "plan", "mesh", little=_few)
+@jitted("plan", "mesh", "loss", little=few_each)
 def _slopes(
-    loss: Loss,
     plan: Plan,
     mesh: Mesh,
-    parameters: dict[str, Float[Array, " subject"]],
-    line: Course,
-    durations: Float[Array, "kind subject"],
+    loss: Loss,
+    subjects: Subjects,
     data: Any,
-    kind: Int[Array, " segment"],
-    times: Float[Array, " time"],
+    kind: Int[Any, " segment"],
+    times: Float[Any, " time"],
 ) -> _Found:
     """Each device differentiates its own chunk."""
 
-    def one(
-        parameters: dict[str, Array], line: Course, durations: Array, data: Any, kind: Array, times: Array
-    ) -> _Found:
+    def one(subjects: Subjects, data: Any, kind: Array, times: Array) -> _Found:
+        parameters, line, durations = subjects
+
         def total(parameters: dict[str, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
-            rows = Profile(times, line.start)
-            found = solve(plan, parameters, parameters, line, durations, kind, rows)
+            found = solve(plan, parameters, parameters, line, durations, kind, Profile(times, line.start))
             each = loss(found.named(plan.names), data)
             if found.outcome is None:
                 return jnp.sum(each), (each, jnp.full_like(each, jnp.inf), jnp.zeros(1, dtype=int))
@@ -135,12 +112,4 @@ def _slopes(
         slopes, (each, failed_at, accepted) = jax.grad(total, has_aux=True)(parameters)
         return _Found(each, slopes, failed_at, accepted)
 
-    own = (parameters, line, durations, data)
-    split = jax.shard_map(
-        one,
-        mesh=mesh,
-        in_specs=(*jax.tree.map(lambda field: P(*[None] * (field.ndim - 1), "subject"), own), P(), P()),
-        out_specs=P("subject"),
-        check_vma=False,
-    )
-    return split(*own, kind, times)
+    return on_each(mesh, one, (subjects, data), (kind, times), P("subject"))

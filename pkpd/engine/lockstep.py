@@ -86,11 +86,6 @@ class Outcome(NamedTuple):
     steps: Steps
     marks: Marks | None = None
 
-    @property
-    def sound_values(self) -> Float[Array, "time state batch"]:
-        """The values; NaN for who failed."""
-        return jnp.where((self.failed_at == jnp.inf)[None, None, :], self.values, jnp.nan)
-
 
 class _Walk(NamedTuple):
     place: Int[Array, ""]

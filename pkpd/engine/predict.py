@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.compiler import FEW, jitted
+from pkpd.engine.compiler import few, jitted
 from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.prepare import Prepared, quantities_of
 from pkpd.engine.repeated import at_records, steady_jumps
@@ -35,7 +35,7 @@ def predict(
     has forward derivatives only; compartments alone need none.
     """
     found = _solved(prepared, parameters, changes or {}, steps)
-    named = found.named(prepared.plan.names)
+    named = found.sound.named(prepared.plan.names)
     return {name: named[name] for name in prepared.outputs}
 
 
@@ -65,7 +65,7 @@ def with_room(prepared: Prepared, room: int) -> Prepared:
     return replace(prepared, plan=replace(prepared.plan, room=room))
 
 
-@jitted(little=lambda prepared, *_: prepared.records.time.shape[1] <= FEW)
+@jitted(little=lambda prepared, *_: few(prepared.records.time))
 def _noted(prepared: Prepared, parameters: dict[str, Array], changes: dict[str, Array]) -> Outcome | None:
     return _solved(prepared, parameters, changes, None).outcome
 

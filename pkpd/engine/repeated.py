@@ -105,7 +105,7 @@ def _fixed(
         begins = jnp.concatenate([jnp.stack(amounts), z]) if amounts else z
         from_there = line._replace(jump=line.jump.at[0].add(begins))
         found = solve(inner, parameters, parameters, from_there, durations, jnp.arange(4), rows)
-        return found.integrated[0] - rest
+        return found.sound.integrated[0] - rest
 
     responses = initial_responses(plan.model, parameters)
     rest = jnp.stack([*[jnp.zeros(batch)] * (states - first - len(responses)), *responses])

@@ -5,30 +5,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
 
-from pkpd.engine.batches import (
-    Solved,
-    bucket,
-    bucket_of_kinds,
-    chunk_of,
-    evenly_spaced,
-    kinds,
-    padded,
-    padded_rows,
-    solve_chunks,
-)
-from pkpd.engine.devices import subject_mesh
+from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each, taken
+from pkpd.engine.compiler import jitted
 from pkpd.engine.plan import Plan, plan
+from pkpd.engine.rows import Profile
+from pkpd.engine.solve import solve
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.events.doses import Doses, course_of, infused_by
+from pkpd.events.doses import Doses, infused_by
 from pkpd.models.model import Model
 
 _ROWS = 128
@@ -80,32 +74,51 @@ def simulate(
     wanted = tuple(outputs) if outputs is not None else tuple(model.outputs)
     chosen = plan(model, wanted, tuple(integrals), infused_by(doses), method, tolerances)
 
-    line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
-    line = padded(line, bucket(line.start.shape[0], smallest=64))
-    durations, kind = kinds(line)
-    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
+    batch = batch_of(model, parameters, doses, times)
     even = evenly_spaced(times)
-    subjects = line.start.shape[1]
-    mesh = subject_mesh()
-    chunk = chunk_of(subjects, jax.default_backend(), mesh.size)
-    together = chunk * mesh.size
-
-    shared: tuple[Any, Any] = (kind, times)
 
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
-        columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
-        # NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
-        own: tuple[Any, Any, Any] = jax.tree.map(
-            lambda field: np.take(field, members, axis=-1), (columns, line, durations)
-        )
-        return solve_chunks(chosen, mesh, even, *own, *shared)
+        return _solved(chosen, batch.mesh, even, taken(batch.subjects, members), batch.kind, times)
 
-    # The last subject stands in for those that are missing from the last round.
-    rounds = [np.minimum(np.arange(first, first + together), subjects - 1) for first in range(0, subjects, together)]
-    pending = [solved(members) for members in rounds]  # all at work before the first is waited for
-    sound = (_without_failed(solved, members, found, chunk) for members, found in zip(rounds, pending, strict=True))
-    return _collect(chosen, wanted, times, subjects, together, sound, progress)
+    pending = [solved(members) for members in batch.rounds]  # all at work before the first is waited for
+    sound = (_without_failed(solved, *one, batch.chunk) for one in zip(batch.rounds, pending, strict=True))
+    return _collect(chosen, wanted, times, batch, sound, progress)
+
+
+class Solved(NamedTuple):
+    """Values of `Plan.names`, some in each array; when a subject's integration failed [h], infinite if it did not;
+    steps of each device."""
+
+    values: tuple[Float[Any, "time _ subject"], ...]
+    failed_at: Float[Any, " subject"]
+    accepted: Int[Any, " device"]
+    rejected: Int[Any, " device"]
+
+
+@jitted("plan", "mesh", "even", little=few_each)
+def _solved(
+    plan: Plan,
+    mesh: Mesh,
+    even: bool,
+    subjects: Subjects,
+    kind: Int[Any, " segment"],
+    times: Float[Any, " time"],
+) -> Solved:
+    """Each device solves its own chunk."""
+
+    def one(subjects: Subjects, kind: Array, times: Array) -> Solved:
+        parameters, line, durations = subjects
+        values, _, outcome = solve(
+            plan, parameters, parameters, line, durations, kind, Profile(times, line.start), even
+        )
+        if outcome is None:
+            none = jnp.zeros(1, dtype=int)
+            return Solved(values, jnp.full_like(line.start[0], jnp.inf), none, none)
+        return Solved(values, outcome.failed_at, outcome.accepted[None], outcome.rejected[None])
+
+    by_subject: Any = Solved(P(None, None, "subject"), *(P("subject"),) * 3)  # type: ignore[arg-type]
+    return on_each(mesh, one, (subjects,), (kind, times), by_subject)
 
 
 def _without_failed(
@@ -139,20 +152,19 @@ def _collect(
     plan: Plan,
     wanted: tuple[str, ...],
     times: np.ndarray,
-    subjects: int,
-    together: int,
+    batch: Batch,
     pending: Iterable[Solved],
     progress: Callable[[int], object] | None,
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
-    values = {name: np.empty((len(times), subjects)) for name in kept}
+    values = {name: np.empty((len(times), batch.count)) for name in kept}
     failures: dict[int, str] = {}
     copies: list[Future[list[int]]] = []
     steps = rejections = 0
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for number, solved in enumerate(pending):
-            first = number * together
-            count = min(together, subjects - first)
+            first = number * batch.together
+            count = min(batch.together, batch.count - first)
             names = iter(plan.names)
             for piece in solved.values:
                 into = [values.get(name) for name in islice(names, piece.shape[1])]
@@ -162,7 +174,7 @@ def _collect(
                     copies.append(threads.submit(_copied, found, into, first + start))
             failed_at = np.asarray(solved.failed_at)[:count]
             accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
-            spent = np.repeat(accepted + rejected, together // len(accepted))
+            spent = np.repeat(accepted + rejected, batch.chunk)
             for j in np.flatnonzero(np.isfinite(failed_at)):
                 limit = plan.tolerances.max_steps
                 why = f", or the batch ran out of its {limit} steps" if spent[j] >= limit else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -37,7 +38,8 @@ Parameters = dict[str, Float[Array, "..."]]
 class Solution(NamedTuple):
     """Values of `Plan.names` and of all integrated states at the rows, and how the integration went.
 
-    values: some outputs each, as they were found, in the order of the names; put together they would be copied.
+    values: some outputs each, as they were found, in the order of the names; put together they would be copied. Those
+    of a subject whose integration failed are not to be used: `outcome` says whose, `sound` is without them.
     """
 
     values: tuple[Float[Array, "time _ batch"], ...]
@@ -48,6 +50,15 @@ class Solution(NamedTuple):
         """Each output by its name."""
         columns = (piece[:, i] for piece in self.values for i in range(piece.shape[1]))
         return dict(zip(names, columns, strict=True))
+
+    @property
+    def sound(self) -> "Solution":
+        """The same with NaN for who failed: everything written once more, so not for long profiles."""
+        if self.outcome is None:
+            return self
+        failed = (self.outcome.failed_at < jnp.inf)[None, None]
+        values, integrated = jax.tree.map(lambda some: jnp.where(failed, jnp.nan, some), (self.values, self.integrated))
+        return self._replace(values=values, integrated=integrated)
 
 
 def solve(
@@ -63,7 +74,6 @@ def solve(
 ) -> Solution:
     """Values at `rows` for one chunk of subjects.
 
-    Where the integration of a subject failed they are NaN; in a profile they are not to be used, as `outcome` says.
     parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own); at_rows:
     the same at the rows. Segment s of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at
     evenly spaced times. steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX
@@ -146,12 +156,11 @@ def _walk(
     """The integrated states at the rows: by steps of their own, or by those given."""
     if steps is None and not plan.room:
         outcome = integrate(dynamics, numbers, rows, plan.tolerances)
-        # Whoever asks for a profile leaves out who failed: a long one is not written once more for it.
-        return outcome.values if isinstance(rows, Profile) else outcome.sound_values, outcome
+        return outcome.values, outcome
     place = rows.rows() if isinstance(rows, Profile) else rows
     if steps is None:
         outcome = reversible(dynamics, plan.tolerances, plan.room)(numbers, place)
-        return outcome.sound_values, outcome
+        return outcome.values, outcome
     return replayed(dynamics, numbers, place, steps), None
 
 

@@ -7,6 +7,7 @@ the model is written down and evaluated for all subjects at once.
 """
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -32,12 +33,12 @@ class Given:
     covariates: Mapping[str, Array]
 
 
-class Expression:
+class Expression(ABC):
     """Anything that has a value for each subject."""
 
+    @abstractmethod
     def value(self, given: Given) -> Value:
         """The value of each subject."""
-        raise NotImplementedError
 
     @property
     def parts(self) -> tuple["Expression", ...]:

@@ -7,6 +7,7 @@ any expression of thetas and covariates. The random effect is the sum of the sub
 which is one and the same for all subjects of a site.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -71,9 +72,9 @@ class Random(Expression):
         typical, eta = aligned(self.typical.value(given), given.etas[self.name])
         return self.joined(typical, eta, given)
 
+    @abstractmethod
     def joined(self, typical: Any, eta: Any, given: Given) -> Value:
         """The individual value from the typical one and the random effect."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A number is an initial estimate; any parameter may be an expression with covaria
 `TransformBothSides` the error is that of the transformed observation around the transformed prediction.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -126,7 +127,7 @@ class Residual:
 
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(ABC):
     """The SD of the error as a function of the prediction m; the kinds below say which."""
 
     def __post_init__(self) -> None:
@@ -149,9 +150,9 @@ class Scale:
     def __and__(self, other: Any) -> Residual:
         return Residual(self) & other
 
+    @abstractmethod
     def log_scale(self, m: Array, p: Mapping[str, Array]) -> Array:
         """log SD `[observation, subject]` at the prediction m of that shape; p `[1, subject]`, by label."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

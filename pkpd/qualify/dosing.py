@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from pkpd.engine.compiler import jitted
+from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import prepare
 from pkpd.events.records import DOSE, OBSERVATION, OTHER, RESET, RESET_AND_DOSE, Records
@@ -137,7 +137,7 @@ def qualify_dosing() -> Qualification:
     return Qualification(found, [NotShared(number, path, reason) for path in METHODS for number in sorted(adds)])
 
 
-_predicted = jitted(little=lambda *_: True)(predict)
+_predicted = quickly(predict)
 
 
 def _concentrations(model: Model, columns: Sequence[Sequence["_Row"]], method: str) -> list[np.ndarray]:

@@ -1,12 +1,16 @@
 """What the compiler is told."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jaxtyping import Array
 
 from pkpd.engine import compiler
-from pkpd.engine.compiler import jitted
+from pkpd.engine.compiler import FEW, few, jitted, quickly
 
 
 def test_little_is_compiled_once_for_its_shape_and_gives_what_much_gives() -> None:
@@ -23,8 +27,24 @@ def test_little_is_compiled_once_for_its_shape_and_gives_what_much_gives() -> No
     assert traced == [(32,), (4,)]
 
 
+def test_little_alone_is_compiled_without_optimisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    jit = jax.jit
+
+    def noted(function: Callable, **options: Any) -> Callable:
+        asked.append(options.get("compiler_options"))
+        return jit(function, **options)
+
+    monkeypatch.setattr(jax, "jit", noted)
+    doubled = jitted(little=few)(lambda x: 2.0 * x)
+    doubled(jnp.ones(FEW + 1))
+    assert asked.pop() == dict(compiler._WELL)
+    doubled(jnp.ones(FEW))
+    assert asked.pop() == dict(compiler._QUICKLY)
+
+
 def test_what_is_traced_becomes_part_of_the_whole() -> None:
-    doubled = jitted(little=lambda *_: True)(lambda x: 2.0 * x)
+    doubled = quickly(lambda x: 2.0 * x)
     assert float(jax.jit(jax.grad(lambda x: doubled(x) ** 2))(3.0)) == 24.0
 
 

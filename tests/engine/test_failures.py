@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from components import compartments, doses, response
 from numpy.typing import NDArray
+from oracles.expm_events import DOSE, Record
+from recorded import records_of
 
 from pkpd.engine.batches import CHUNK
+from pkpd.engine.compiler import quickly
+from pkpd.engine.predict import predict
+from pkpd.engine.prepare import prepare
 from pkpd.engine.simulate import Simulation, simulate
 from pkpd.engine.tolerances import Tolerances
 
@@ -104,3 +109,26 @@ def test_rates_without_end_are_said() -> None:
     assert "rates" in found.failures[1]
     assert np.isnan(found.values["conc"][:, 1]).all()
     assert np.isfinite(found.values["conc"][:, [0, 2]]).all()
+
+
+def test_at_records_nothing_is_left_of_who_failed() -> None:
+    """Compartments that are solved exactly go on, but a model of which half is known is not known."""
+    schedule = [Record(0.0, DOSE, 100.0, 1), Record(20.0), Record(90.0)]
+    parameters = {"cl": np.full(2, 4.0), "v1": np.full(2, 10.0), "a": np.array([0.02, -0.01])}
+    ready = prepare(GROWTH, records_of([schedule, schedule]), parameters, outputs=["conc", "y"], carry="nocb")
+    found = quickly(predict)(ready, parameters)
+    for name in ("conc", "y"):
+        assert np.isnan(found[name][:, 0]).all()
+        assert np.isfinite(found[name][:, 1]).all()
+    np.testing.assert_allclose(found["y"][1:, 1], [1 / 1.2, 1 / 1.9], rtol=1e-6)
+
+
+def test_a_steady_state_whose_interval_cannot_be_solved_is_none() -> None:
+    """y' = sqrt(conc - a) (1 - y): no number once conc falls below a, long after the last record."""
+    schedule = [Record(0.0, DOSE, 100.0, 1, ss=1, ii=60.0), Record(1.0)]
+    parameters = {"cl": np.full(2, 4.0), "v1": np.full(2, 10.0), "a": np.array([1.0, -1.0])}
+    model = compartments() >> response(lambda y, u, p: {"y": jnp.sqrt(u.conc - p.a) * (1.0 - y.y)})
+    ready = prepare(model, records_of([schedule, schedule]), parameters, outputs=["y"], carry="nocb")
+    found = quickly(predict)(ready, parameters)["y"][1]
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(1.0, rel=1e-6)

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from components import quick
 from numpy.typing import NDArray
 from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, amounts_at_records, by_time
 from oracles.linear_models import absorbed, disposition
 from recorded import dosed, dosing_parameters, records_of
 from test_record_responses import MODEL, TIGHT
 
+from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import find_steps, predict
 from pkpd.engine.prepare import Prepared, prepare
 from pkpd.errors import InputError
@@ -60,7 +60,7 @@ def test_reverse_and_forward_through_driven_and_whole(method: str) -> None:
     changes = {name: jnp.asarray(getattr(ready.records, name)) for name in ("time", "amt", "dur", "rate", "ii")}
     steps = find_steps(ready, parameters)
     values = {name: complex(value) for name, value in VALUES.items()}
-    value, (by_parameter, by_number) = quick(jax.value_and_grad(loss, argnums=(1, 2)))(
+    value, (by_parameter, by_number) = quickly(jax.value_and_grad(loss, argnums=(1, 2)))(
         ready, parameters, changes, steps
     )
     np.testing.assert_allclose(value, reference(RECORDS, values).real, rtol=1e-8)
@@ -79,7 +79,7 @@ def test_reverse_and_forward_through_driven_and_whole(method: str) -> None:
     np.testing.assert_allclose(found, exact, atol=1e-7 * np.abs(exact).max())
     direction = {name: np.ones_like(value) for name, value in parameters.items()}
     still = {name: jnp.zeros_like(value) for name, value in changes.items()}
-    forward = quick(lambda p, c: jax.jvp(lambda p, c: loss(ready, p, c), (p, c), (direction, still))[1])(
+    forward = quickly(lambda p, c: jax.jvp(lambda p, c: loss(ready, p, c), (p, c), (direction, still))[1])(
         parameters, changes
     )
     total = sum(float(value.sum()) for value in by_parameter.values())
@@ -102,8 +102,8 @@ def test_a_nonlinear_model_against_differences() -> None:
         return sum((i + 1.0) * found[name].sum() for i, name in enumerate(("drug", "receptor", "complex")))
 
     logs = {name: np.log(value) for name, value in values.items()}
-    value, gradient = quick(jax.value_and_grad(total))(logs)
-    step = quick(total)
+    value, gradient = quickly(jax.value_and_grad(total))(logs)
+    step = quickly(total)
     scale = max(abs(float(g[0])) for g in gradient.values())
     for name in logs:
         up, down = (step(logs | {name: logs[name] + sign * 1e-4}) for sign in (1, -1))

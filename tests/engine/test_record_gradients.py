@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from components import quick
 from numpy.typing import NDArray
 from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, amounts_at_records, by_time
 from oracles.linear_models import one_compartment_oral
 from recorded import dosed, dosing_parameters, records_of
 
+from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Prepared, prepare
 
@@ -67,9 +67,9 @@ def loss(ready: Prepared, parameters: dict[str, jax.Array], changes: dict[str, j
     return (found["a1"][:, 0] * weight[:, 0]).sum() + (found["a2"][:, 0] * weight[:, 1]).sum()
 
 
-compiled = quick(loss)
-reverse_mode = quick(jax.grad(loss, argnums=(1, 2)))
-forward_mode = quick(lambda ready, p, c, dp, dc: jax.jvp(partial(loss, ready), (p, c), (dp, dc))[1])
+compiled = quickly(loss)
+reverse_mode = quickly(jax.grad(loss, argnums=(1, 2)))
+forward_mode = quickly(lambda ready, p, c, dp, dc: jax.jvp(partial(loss, ready), (p, c), (dp, dc))[1])
 
 
 @pytest.mark.B1
@@ -150,7 +150,7 @@ def test_a_derivative_is_finite_wherever_the_value_is() -> None:
         return jnp.where(jnp.isfinite(each), each, 0.0).sum(), each
 
     moved = {name: jnp.asarray(values[name]) for name in ("ka", "cl", "v1", "lag1", "f1")}
-    slopes, each = quick(jax.grad(total, has_aux=True))(moved, ready)
+    slopes, each = quickly(jax.grad(total, has_aux=True))(moved, ready)
     finite = np.isfinite(each)
     assert finite.mean() > 0.6
     for name, slope in slopes.items():

@@ -6,13 +6,14 @@ from functools import cache
 import jax
 import numpy as np
 import pytest
-from components import quick, scaled_error
+from components import scaled_error
 from numpy.typing import NDArray
 from oracles.expm_events import DOSE, RESET, Record, amounts_at_records, by_time
 from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import random_schedule
 from recorded import dosed, dosing_parameters, records_of
 
+from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import prepare
 from pkpd.engine.tolerances import Tolerances
@@ -20,7 +21,7 @@ from pkpd.errors import InputError
 from pkpd.models.model import Model, Parameter, Response, Route, State
 from pkpd.models.tmdd_full import tmdd_full
 
-compiled = quick(predict)
+compiled = quickly(predict)
 TIGHT = Tolerances(rtol=1e-10, atol=1e-12)
 KINETIC = {"ka": 0.6, "cl": 4.0, "v1": 10.0, "k": 0.05}
 
@@ -162,9 +163,9 @@ def test_the_derivative_of_a_nonlinear_steady_state_is_implicit() -> None:
     def drug(kel):
         return predict(ready, values | {"kel": kel})["drug"][1:, 0]
 
-    value, slope = quick(lambda kel: jax.jvp(drug, (kel,), (np.ones(1),)))(values["kel"])
+    value, slope = quickly(lambda kel: jax.jvp(drug, (kel,), (np.ones(1),)))(values["kel"])
     h = 1e-4 * values["kel"]
-    step = quick(drug)
+    step = quickly(drug)
     difference = (step(values["kel"] + h) - step(values["kel"] - h)) / (2 * h)
     assert (np.asarray(value) > 0).all() and (np.asarray(slope) < 0).all()
     np.testing.assert_allclose(slope, difference, rtol=1e-5)

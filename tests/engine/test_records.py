@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from components import draws, quick, scaled_error
+from components import draws, scaled_error
 from numpy.typing import NDArray
 from oracles import nonmem_scenarios as nonmem
 from oracles.expm_events import DOSE, OTHER, RESET, Record, amounts_at_records, by_time
@@ -12,13 +12,14 @@ from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import random_schedule, short_infusion
 from recorded import dosed, dosing_parameters, records_of
 
+from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, prepare
 from pkpd.models.model import Model
 
 TYPICAL = {"ka": 0.6, "cl": 4.0, "v1": 10.0, "q2": 3.0, "v2": 25.0, "q3": 0.8, "v3": 60.0}
 
-compiled = quick(predict)
+compiled = quickly(predict)
 
 
 def amounts(

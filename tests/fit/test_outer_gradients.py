@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from closed_forms import one_compartment_oral, plain_table
-from components import quick
 
+from pkpd.engine.compiler import quickly
 from pkpd.fit.objective import Approximation, evaluate, hessian
 from pkpd.fit.problem import Problem, problem
 from pkpd.population.expression import Covariate, Theta
@@ -108,8 +108,8 @@ def test_the_mode_moves_as_the_implicit_function_says(oral: tuple[Population, Pr
         return mode_at(individual, values, place, 1)[0]
 
     x = jnp.asarray(population.packing.start())
-    exact = np.moveaxis(np.asarray(quick(jax.jacfwd(z))(x)), -1, 0)
-    at = quick(z)
+    exact = np.moveaxis(np.asarray(quickly(jax.jacfwd(z))(x)), -1, 0)
+    at = quickly(z)
     compared = differences(lambda here: np.asarray(at(jnp.asarray(here))), np.asarray(x), 1e-3)
     np.testing.assert_allclose(exact, compared, rtol=0, atol=1e-7 * np.abs(compared).max())
 

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from components import LEAVING, LIBRARY, Row, amount, doses, quick, scaled_error, with_every_amount
+from components import LEAVING, LIBRARY, Row, amount, doses, scaled_error, with_every_amount
 from numpy.typing import NDArray
 
+from pkpd.engine.compiler import quickly
 from pkpd.engine.exact import exact_outputs, segment_states
 from pkpd.engine.rows import Rows
 from pkpd.engine.simulate import simulate
@@ -237,7 +238,7 @@ def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row) -> None:
 
     lines = " ".join([*block.equations, *(readout.equation for readout in block.readouts)])
     named = {symbol for symbol in row.whole.symbols if re.search(rf"\b{symbol}\b", lines)}
-    derivatives = quick(jax.jacfwd(outputs))
+    derivatives = quickly(jax.jacfwd(outputs))
     for given, expected in ((1e6, named), (0.0, set())):
         found = derivatives(columns(row), given)
         assert all(np.isfinite(derivative).all() for derivative in found.values())
