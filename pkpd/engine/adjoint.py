@@ -167,15 +167,17 @@ def _rows_pulled_back(
     """The rows of step n: derivatives by the states at its start, the powers of its interpolant, and the duration of
     the segment, and those by the times of the rows filled in."""
 
+    meet = rows.under(stretch)
+
     def row(k: Int[Array, ""], found: tuple) -> tuple:
         so_far, since_bar = found
-        _, mine, since = stretch.met(rows, k)
+        met = meet(k)
 
         def value(y: Columns, inside: list[Columns], duration: Column, since: Column) -> Columns:
-            return polynomial(y, inside, stretch._replace(duration=duration).part(since))
+            return polynomial(y, inside, stretch._replace(duration=duration).part()(since))
 
-        _, pull = jax.vjp(value, y, inside, stretch.duration, since)
-        here = jnp.where(mine[None], lax.dynamic_index_in_dim(slope, k, keepdims=False), 0.0)
+        _, pull = jax.vjp(value, y, inside, stretch.duration, met.since)
+        here = jnp.where(met.mine[None], lax.dynamic_index_in_dim(slope, k, keepdims=False), 0.0)
         *more, at = pull(tuple(here))
         at = at + lax.dynamic_index_in_dim(since_bar, k, keepdims=False)
         return jax.tree.map(jnp.add, so_far, tuple(more)), lax.dynamic_update_index_in_dim(since_bar, at, k, 0)

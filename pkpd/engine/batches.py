@@ -117,6 +117,8 @@ def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:
     kind = np.zeros(len(line.duration), dtype=int)
     for row, duration in enumerate(line.duration):
         for number, known in enumerate(distinct):
+            if abs(duration[0] - known[0]) > rounding[0]:
+                continue  # most are another by the first subject already
             if (np.abs(duration - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all():
                 kind[row] = number
                 break

@@ -3,6 +3,7 @@
 A row lies -1, 0 or 1 from a segment: in an earlier one, in it, or in a later one; and so long after its start [h].
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from pkpd.engine.method import Columns, once, weigh
+from pkpd.engine.method import Column, Columns, once, weigh
 
 _Columns = tuple[Float[Array, "*batch"], ...]
 
@@ -32,10 +33,19 @@ class Rows(NamedTuple):
         """Which segments hold rows, for these are walked even if they have no length."""
         return jnp.zeros(segments, dtype=bool).at[self.segment].set(True)
 
-    def place(self, k: Array, number: Array, begin: Array) -> tuple[Array, Array]:
-        """(-1, 0 or 1; time since `begin`) of row k for each subject, seen from segment `number`."""
-        segment = lax.dynamic_index_in_dim(self.segment, k, keepdims=False)
-        return jnp.sign(segment - number), lax.dynamic_index_in_dim(self.since, k, keepdims=False)
+    def under(self, stretch: "Stretch") -> "Window":
+        """These rows as a step over a stretch sees them."""
+        part_of = stretch.duration * stretch.left, stretch.duration * stretch.right
+
+        def met(k: Array) -> Met:
+            away = jnp.sign(lax.dynamic_index_in_dim(self.segment, k, keepdims=False) - stretch.number)
+            since = lax.dynamic_index_in_dim(self.since, k, keepdims=False)
+            here = away == 0
+            arrived = (away < 0) | (here & ((stretch.right >= 1.0) | (since <= part_of[1])))
+            mine = arrived & here & ((stretch.left <= 0.0) | (since > part_of[0]))
+            return Met(jnp.any(arrived), jnp.all(arrived), mine, since)
+
+        return met
 
 
 class Profile(NamedTuple):
@@ -55,14 +65,21 @@ class Profile(NamedTuple):
         """None has to be walked for the sake of a row: one without length holds no row but the first, the start."""
         return jnp.zeros(segments, dtype=bool)
 
-    def place(self, k: Array, number: Array, begin: Array) -> tuple[Array, Array]:
-        """As for `Rows`."""
-        time = lax.dynamic_index_in_dim(self.times, k, keepdims=False)
+    def under(self, stretch: "Stretch") -> "Window":
+        """As for `Rows`; times are common, so that two numbers say who has come to a row."""
         last = self.start.shape[0] - 1
-        stop = lax.dynamic_index_in_dim(self.start, jnp.minimum(number + 1, last), keepdims=False)
-        later = (time > stop) & (number < last)
-        earlier = (time <= begin) & (number > 0)
-        return jnp.where(later, 1, jnp.where(earlier, -1, 0)), time - begin
+        stop = lax.dynamic_index_in_dim(self.start, jnp.minimum(stretch.number + 1, last), keepdims=False)
+        stop = jnp.where(stretch.number < last, stop, jnp.inf)
+        until = jnp.where(stretch.right >= 1.0, stop, stretch.begin + stretch.duration * stretch.right)
+        after = stretch.begin + stretch.duration * stretch.left
+        after = jnp.where((stretch.number == 0) & (stretch.left <= 0.0), -jnp.inf, after)
+        first, every = jnp.max(until), jnp.min(until)
+
+        def met(k: Array) -> Met:
+            time = lax.dynamic_index_in_dim(self.times, k, keepdims=False)
+            return Met(time <= first, time <= every, (time > after) & (time <= until), time - stretch.begin)
+
+        return met
 
     def rows(self) -> Rows:
         """The same rows, each with its segment."""
@@ -70,6 +87,20 @@ class Profile(NamedTuple):
         segment = jnp.maximum(before - 1, 0)
         since = self.times[:, None] - jnp.take_along_axis(self.start, segment, axis=0)
         return Rows(segment, jnp.maximum(since, 0.0))
+
+
+class Met(NamedTuple):
+    """A row as a step meets it: whether some subject has come to it by the end of the step, whether all have, for whom
+    it lies in the step, and how long after the start of the segment [h]."""
+
+    some: Bool[Array, ""]
+    all: Bool[Array, ""]
+    mine: Bool[Array, " batch"]
+    since: Float[Array, " batch"]
+
+
+Window = Callable[[Int[Array, ""]], Met]
+"""Row k -> how it is met."""
 
 
 class Stretch(NamedTuple):
@@ -82,20 +113,12 @@ class Stretch(NamedTuple):
     left: Float[Array, ""]
     right: Float[Array, ""]
 
-    def met(
-        self, rows: Rows | Profile, k: Int[Array, ""]
-    ) -> tuple[Bool[Array, " batch"], Bool[Array, " batch"], Float[Array, " batch"]]:
-        """For each subject: whether it has come to row k by the end, whether it lies here, how long after `begin`."""
-        away, since = rows.place(k, self.number, self.begin)
-        here = away == 0
-        arrived = (away < 0) | (here & ((self.right >= 1.0) | (since <= self.duration * self.right)))
-        return arrived, arrived & here & ((self.left <= 0.0) | (since > self.duration * self.left)), since
-
-    def part(self, since: Float[Array, " batch"]) -> Float[Array, " batch"]:
-        """Where in the step that is, 0 to 1."""
+    def part(self) -> Callable[[Column], Column]:
+        """From the time since the start of the segment [h] to where in the step that is, 0 to 1."""
         begins, ends = self.duration * self.left, self.duration * self.right
         h = ends - begins
-        return jnp.where(h > 0, (since - begins) / jnp.where(h > 0, h, 1.0), 0.0)
+        share = jnp.where(h > 0, 1.0 / jnp.where(h > 0, h, 1.0), 0.0)
+        return lambda since: (since - begins) * share
 
 
 def written(
@@ -114,19 +137,20 @@ def written(
     from the first that some subject may still lack to the last that some subject has reached.
     """
 
+    meet, part = rows.under(stretch), stretch.part()
+
     def some_left(carry: tuple[Array, Array, Array]) -> Array:
         k = carry[0]
-        arrived, _, _ = stretch.met(rows, jnp.minimum(k, rows.height - 1))
-        return accept & (k < rows.height) & jnp.any(arrived)
+        return accept & (k < rows.height) & meet(jnp.minimum(k, rows.height - 1)).some
 
     def write(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         k, next_row, values = carry
-        arrived, mine, since = stretch.met(rows, k)
-        inside = polynomial(y, coefficients, jnp.minimum(stretch.part(since), 1.0))
+        met = meet(k)
+        inside = polynomial(y, coefficients, jnp.minimum(part(met.since), 1.0))
         before = lax.dynamic_index_in_dim(values, k, keepdims=False)
-        now = jnp.where(mine[None, :], jnp.stack(inside), before)
+        now = jnp.where(met.mine[None, :], jnp.stack(inside), before)
         values = lax.dynamic_update_index_in_dim(values, now, k, 0)
-        return k + 1, next_row + jnp.all(arrived).astype(int), values
+        return k + 1, next_row + met.all.astype(int), values
 
     coefficients = once(some_left((next_row, next_row, values)), lambda: powers(dense, stages))
     beyond, next_row, values = lax.while_loop(some_left, write, (next_row, next_row, values))

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each, taken
 from pkpd.engine.compiler import jitted
+from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Profile
 from pkpd.engine.solve import solve
@@ -158,6 +159,7 @@ def _collect(
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
     values = {name: np.empty((len(times), batch.count)) for name in kept}
+    integrated = set(response_names(plan.model))  # finite, or `failed_at` says from when on they are not
     failures: dict[int, str] = {}
     copies: list[Future[list[int]]] = []
     steps = rejections = 0
@@ -167,11 +169,13 @@ def _collect(
             count = min(batch.together, batch.count - first)
             names = iter(plan.names)
             for piece in solved.values:
-                into = [values.get(name) for name in islice(names, piece.shape[1])]
+                here = tuple(islice(names, piece.shape[1]))
+                into = [values.get(name) for name in here]
+                unwatched = not integrated.issuperset(here)
                 for shard in piece.addressable_shards:  # each copied from where it is, and once
                     start = shard.index[2].start or 0
                     found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
-                    copies.append(threads.submit(_copied, found, into, first + start))
+                    copies.append(threads.submit(_copied, found, into, first + start, unwatched))
             failed_at = np.asarray(solved.failed_at)[:count]
             accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
             spent = np.repeat(accepted + rejected, batch.chunk)
@@ -192,15 +196,19 @@ def _collect(
     return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejections)
 
 
-def _copied(found: Float[np.ndarray, "time output subject"], into: list[np.ndarray | None], start: int) -> list[int]:
-    """Copy the outputs into the arrays for them, if any, from subject `start` on; who is not finite throughout."""
+def _copied(
+    found: Float[np.ndarray, "time output subject"], into: list[np.ndarray | None], start: int, looked_through: bool
+) -> list[int]:
+    """Copy the outputs into the arrays for them, if any, from subject `start` on; if they are looked through, who is
+    not finite throughout."""
     total, here = np.zeros(found.shape[2]), slice(start, start + found.shape[2])
     for first in range(0, len(found), _ROWS):  # so few rows at a time that they are summed where they were copied
         part = found[first : first + _ROWS]
         for i, values in enumerate(into):
             if values is not None:
                 values[first : first + _ROWS, here] = part[:, i]
-        total += part.sum(axis=(0, 1))
+        if looked_through:
+            total += part.sum(axis=(0, 1))
     return [start + int(j) for j in np.flatnonzero(~np.isfinite(total))]
 
 
