@@ -15,11 +15,13 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
     table.add_column(
         "parameter", overflow="fold", min_width=min(20, max(len(row["name"]) for row in result["parameters"]))
     )
-    for heading in ("estimate", "unit", "SE", "RSE %", "95 % CI", "CV %", "shrink. %"):
+    for heading in ("estimate", "unit", "SE", "RSE %", "95 % CI", "CV %", "shr. %"):
         table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=heading == "95 % CI")
+    digits = ".4g" if console.width >= 90 else ".3g"
     for row in result["parameters"]:
-        interval = "" if row["ci_low"] is None else f"{row['ci_low']:.4g} to {row['ci_high']:.4g}"
-        se = "fixed" if row["fixed"] else _number(row["se"])
+        ends = [row["ci_low"], row["ci_high"]]
+        interval = "" if ends == [None, None] else " to ".join(_number(one, digits) or "?" for one in ends)
+        se = "fixed" if row["fixed"] else _number(row["se"], digits)
         shown = (_number(row["estimate"]), row["unit"], se, _number(row["rse_pct"], ".1f"), interval)
         table.add_row(row["name"], *shown, _number(row["cv_pct"], ".1f"), _number(row["shrinkage_pct"], ".1f"))
     console.print(table)
@@ -28,6 +30,12 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
         "intervals are symmetric where it is estimated: log, logit, Fisher z for correlations",
         style="dim",
     )
+    for line in result["data"]:
+        console.print(line, highlight=False, markup=False)
+    if result["ofv"] is None:
+        console.print("no objective: what stands under estimate are initial values", highlight=False)
+        console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+        return
     console.print(f"objective {_number(result['ofv'], '.3f')} ({result['convention']})", highlight=False)
     console.print(
         f"{result['method']}, AIC {_number(result['aic'], '.1f')}, BIC {_number(result['bic'], '.1f')} (with "

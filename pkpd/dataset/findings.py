@@ -55,6 +55,12 @@ class Breach:
     count: int | None = None
 
     @property
+    def told(self) -> str:
+        """The breach in one line."""
+        count = len(self.rows) if self.count is None else self.count
+        return f"{self.severity} {self.code}: {self.what}" + (f" ({count} rows)" if count > 1 else "")
+
+    @property
     def severity(self) -> Severity:
         return SEVERITY[self.code[0]]
 
@@ -120,8 +126,7 @@ def shortened(value: str) -> str:
 
 def _paragraph(breach: Breach, shown: int) -> Iterator[str]:
     count = len(breach.rows) if breach.count is None else breach.count
-    places = f" ({count} rows)" if count > 1 else ""
-    yield f"{breach.severity} {breach.code}: {breach.what}{places}"
+    yield breach.told
     for row, identity, value in zip(breach.rows[:shown], breach.ids[:shown], breach.values[:shown], strict=True):
         yield f"    row {row}, ID {identity}: {breach.column or 'row'} = {value or '(empty)'}"
     if len(breach.rows) > shown:

@@ -110,6 +110,15 @@ OBSERVATIONS = (
         once=True,
     ),
     Rule(
+        "W-BLQ",
+        "DV",
+        lambda d: d.scored & (d.cens == 1) & (d.dv == 0),
+        "values below a limit of 0",
+        "the DV of a row with CENS 1 is the limit of quantification, unless LLOQ gives it",
+        "write the limit in DV, or add LLOQ",
+        once=True,
+    ),
+    Rule(
         "W-CENS",
         "CENS",
         lambda d: ~d.observation & ~np.isnan(d.evid) & (np.nan_to_num(d.cens) != 0),

@@ -96,6 +96,14 @@ def summarised(dataset: Dataset) -> Summary:
     )
 
 
+def in_brief(dataset: Dataset) -> Iterator[str]:
+    """What a fit of a dataset should begin with: how much is seen, and what was told when it was read."""
+    summary = summarised(dataset)
+    counts = ", ".join(f"{count} {name}" for name, count in summary.records.items() if count)
+    yield f"{summary.subjects} subjects, {counts}"
+    yield from (one.told for one in dataset.findings.breaches)
+
+
 def in_lines(summary: Summary) -> Iterator[str]:
     """The summary as text, line by line."""
     yield f"{summary.subjects} subjects, {summary.rows} rows, {summary.first_h:g} h to {summary.last_h:g} h"

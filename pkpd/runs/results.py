@@ -22,6 +22,9 @@ _Z = 1.959963984540054
 _DEVIATIONS = ("sd", "additive", "proportional")
 """Parameters of an error model that are standard deviations."""
 
+_GONE = 1e-3
+"""A standard deviation below this part of its initial value has gone to 0: what it then is, only chance decides."""
+
 
 def results(fit: Fit, model: Model, problem: Problem) -> dict[str, Any]:
     """Everything a run keeps of `fit`, plain and ready for JSON; what has no value is None.
@@ -90,7 +93,9 @@ def _row(name: str, fit: Fit, model: Model) -> dict[str, Any]:
     estimate, se = fit.estimates[name], fit.se.get(name, nan)
     fixed = theta.fixed if theta is not None else _held(name, population)
     scale = "fisher z" if kind == "correlation" else "log" if transform is None else _scale(transform)
-    low, high = (nan, nan) if fixed else _interval(estimate, se, scale, transform)
+    initial = float(theta.initial) if theta is not None else _initial(population)[name]
+    gone = not fixed and kind in ("omega", "sigma") and abs(estimate) < _GONE * abs(initial)
+    low, high = (nan, nan) if fixed or gone else _interval(estimate, se, scale, transform)
     # The relative error of a variance is twice that of its SD.
     factor = 2.0 if kind in ("omega", "sigma") else 1.0
     effect = name.partition(".")[2]
@@ -105,17 +110,17 @@ def _row(name: str, fit: Fit, model: Model) -> dict[str, Any]:
         "scale": scale,
         "estimate": estimate,
         "se": se,
-        "rse_pct": 100 * factor * se / abs(estimate) if estimate and not fixed else nan,
+        "rse_pct": 100 * factor * se / abs(estimate) if estimate and not (fixed or gone) else nan,
         "ci_low": low,
         "ci_high": high,
         "variance": estimate**2 if kind in ("omega", "sigma") else nan,
         "cv_pct": 100 * sqrt(exp(min(estimate**2, 700.0)) - 1) if lognormal else nan,
         "shrinkage_pct": 100 * _shrunk(name, kind, fit),
         "fixed": fixed,
-        "init": float(theta.initial) if theta is not None else _initial(population)[name],
+        "init": initial,
         "lower": lower,
         "upper": upper,
-        "at_bound": any(isfinite(one) and f"{one:.1e}" == f"{estimate:.1e}" for one in (lower, upper)),
+        "at_bound": gone or any(isfinite(one) and f"{one:.1e}" == f"{estimate:.1e}" for one in (lower, upper)),
     }
 
 
@@ -184,6 +189,12 @@ def _interval(estimate: float, se: float, scale: str, transform: Transform | Non
     return low, high
 
 
+def _at_bound(row: dict[str, Any]) -> str:
+    if row["kind"] in ("omega", "sigma"):
+        return "the standard deviation has gone to 0: the data do not ask for it; leave it out, and compare"
+    return f"{row['estimate']:.4g} is at its bound"
+
+
 def _lights(fit: Fit, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     """What PsN's sumo would warn of, by its limits."""
     found = [
@@ -192,7 +203,7 @@ def _lights(fit: Fit, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
         if row["rse_pct"] > RSE_LIMIT[row["kind"]]
     ]
     found += [
-        {"code": "W-BOUND", "message": f"{row['name']}: {row['estimate']:.4g} is at its bound"}
+        {"code": "W-BOUND", "message": f"{row['name']}: {_at_bound(row)}"}
         for row in rows
         if row["at_bound"] and not row["fixed"]
     ]

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from pkpd import __version__
+from pkpd.dataset.summary import in_brief
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
 from pkpd.fit.connection import connected
@@ -101,6 +102,9 @@ def run(
         folder.text("data.sha256", f"{hashes['data']}  {table.name}\n")
     beside: dict[str, Any] = {"assumptions": [f"the prior of {one} is an assumption" for one in built.assumptions]}
     beside["assumptions"] += _by_activity(built.dataset.units, joined.dataset.units)
+    beside["data"] = list(in_brief(built.dataset))
+    for line in beside["data"]:
+        folder.log(line)
     with _watched(folder):
         found = estimated(
             built.population,
@@ -129,6 +133,8 @@ def run(
             {"code": "E-FIT", "severity": "suspect", "message": one} for one in result["reasons"]
         ]
         warnings += [one | {"severity": "warning"} for one in result["lights"]]
+        doubts = built.dataset.findings.of("warning").breaches
+        warnings += [{"code": one.code, "severity": "warning", "message": one.what} for one in doubts]
         warnings += [{"code": "W-ASSUMPTION", "severity": "warning", "message": one} for one in result["assumptions"]]
         folder.json("warnings.json", warnings)
         status = "failed" if result["ofv"] is None else "suspect" if result["reasons"] else "finished"
