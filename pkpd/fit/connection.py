@@ -13,6 +13,7 @@ from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
+from pkpd.fit.chunks import alike
 from pkpd.fit.expansion import MOST_PIECES
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.table import table
@@ -78,7 +79,9 @@ def connected(
             f"'{model.name}' is integrated: more than {MOST_PIECES - 1} changes are not differentiated; make the "
             "covariate constant, or change it less often"
         )
-    return Connection(counted, rows, ready, replace(draft, predict=jax.tree_util.Partial(predict, ready)))
+    order = jnp.asarray(alike(*laid.records, rows.value))
+    whole = replace(draft, predict=jax.tree_util.Partial(predict, ready), order=order)
+    return Connection(counted, rows, ready, whole)
 
 
 def _changed(piece: Int[np.ndarray, "record subject"]) -> Bool[np.ndarray, "record subject"]:

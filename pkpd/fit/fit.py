@@ -227,6 +227,7 @@ def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...],
     reasons = [] if best.verdict.converged else [f"not converged: {best.verdict.reason}"]
     if best.failed:
         who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
+        who += f" and {len(best.failed) - 10} more" if len(best.failed) > 10 else ""
         reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}")
     agreeing = sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended)
     if len(ended) > 1 and 2 * agreeing < len(ended):

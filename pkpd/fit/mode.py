@@ -156,7 +156,8 @@ class Place(NamedTuple):
     """Where the modes are, as numbers: what is left to differentiate starts here.
 
     z: the modes. w: whitener of the curvature there. near: the problem expanded at the modes; near_centre: at z = 0,
-    if the error's scale is that at z = 0. failed: subjects without a mode. steps: of the slowest.
+    if the error's scale is that at z = 0. failed: subjects without a mode. steps: of the slowest of
+    them, for each.
     """
 
     z: Float[Array, "effect subject"]
@@ -164,7 +165,7 @@ class Place(NamedTuple):
     near: Problem
     near_centre: Problem | None
     failed: Bool[Array, " subject"]
-    steps: Int[Array, ""]
+    steps: Int[Array, " subject"]
 
 
 def placed(
@@ -207,7 +208,8 @@ def placed(
         (start, jnp.asarray(0)),
     )
     failed = arrow.largest(jnp.where(begin.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
-    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, begin.steps))
+    steps = jnp.full(problem.subjects, begin.steps)
+    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, steps))
 
 
 class _Expanded(NamedTuple):

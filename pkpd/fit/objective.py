@@ -62,14 +62,14 @@ class Approximation:
 
 class Evaluation(NamedTuple):
     """The objective of each subject, its derivatives in x, modes, whiteners of the exact curvature there (0 where the
-    modes are not searched for, as in fo), which have failed, steps of the inner search."""
+    modes are not searched for, as in fo), which have failed, steps of the inner search of each one's chunk."""
 
     value: Float[Array, " subject"]
     score: Float[Array, "parameter subject"]
     z: Float[Array, "effect subject"]
     w: Float[Array, "effect effect subject"]
     failed: Bool[Array, " subject"]
-    steps: Int[Array, ""]
+    steps: Int[Array, " subject"]
 
 
 def place_of(
@@ -86,7 +86,7 @@ def place_of(
         zero = jnp.zeros((effects, problem.subjects))
         near = individual.near(values, zero, problem, order + min(effects, 1), order)
         none = jnp.zeros(problem.subjects, bool)
-        return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, jnp.asarray(0))
+        return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, none.astype(int))
     gauss_newton = approximation.method in ("foce", "focei")
     return placed(individual, values, problem, order, order + (1 if gauss_newton else 2), known)
 
@@ -130,15 +130,19 @@ def evaluate(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Evaluation:
     """The objective of each subject and its derivatives, priors not included."""
-    every = spread(x, problem)
-    place = place_of(every, population, approximation, problem, 1)
 
-    def total(x: X) -> tuple[Array, tuple]:
-        value, z = objectives(x, place, population, approximation, problem, 1)
-        return value.sum(), (value, z)
+    def evaluated(problem: Problem, x: Float[Array, " parameter"]) -> Evaluation:
+        every = spread(x, problem)
+        place = place_of(every, population, approximation, problem, 1)
 
-    (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
-    return Evaluation(value, score, z, place.w, place.failed | ~jnp.isfinite(value), place.steps)
+        def total(x: X) -> tuple[Array, tuple]:
+            value, z = objectives(x, place, population, approximation, problem, 1)
+            return value.sum(), (value, z)
+
+        (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
+        return Evaluation(value, score, z, place.w, place.failed | ~jnp.isfinite(value), place.steps)
+
+    return problem.by_chunks(evaluated, problem, x)
 
 
 def hessian(
@@ -163,7 +167,12 @@ def hessian(
 def _placed(
     x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
-    return place_of(spread(x, problem), population, approximation, problem, 2, known=z)
+
+    def found(each: tuple[Problem, Z], x: Float[Array, " parameter"]) -> Place:
+        problem, known = each
+        return place_of(spread(x, problem), population, approximation, problem, 2, known=known)
+
+    return problem.by_chunks(found, (problem, z), x)
 
 
 def _together(parameters: int, place: Place, approximation: Approximation) -> int:
@@ -172,8 +181,8 @@ def _together(parameters: int, place: Place, approximation: Approximation) -> in
     if approximation.method == "agq":
         # Its nodes expand the model anew, which is better done once than saved.
         return pairs
-    largest = max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1)
-    return int(min(pairs, max(1, AT_ONCE // largest)))
+    each = max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) / place.near.subjects
+    return int(min(pairs, max(1, AT_ONCE // (each * place.near.at_once))))
 
 
 @compiled("population", "approximation", "together")
@@ -186,26 +195,32 @@ def _second_derivatives(
     together: int,
 ) -> Float[Array, " pair"]:
     """By each pair of parameters on or below the diagonal, `together` of them at a time."""
-    n, every = x.shape[0], spread(x, problem)
-    units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *every.shape))
+    n = x.shape[0]
     rows, columns = np.tril_indices(n)
-
-    def slope(here: X, unit: X) -> PerSubject:
-        def value(s: X) -> PerSubject:
-            return objectives(s, place, population, approximation, problem, 2)[0]
-
-        return jax.jvp(value, (here,), (unit,))[1]
-
-    def along(row: Array, column: Array) -> Float[Array, ""]:
-        first, second = units[row], units[column]
-        return jax.jvp(lambda s: slope(s, first), (every,), (second,))[1].sum()
-
-    # Twice forwards: a third of the graph that forwards over backwards would leave to be compiled.
     count = len(rows)
     groups = -(-count // together)
     padded = [np.resize(each, groups * together).reshape(groups, together) for each in (rows, columns)]
-    found = jax.lax.map(lambda pair: jax.vmap(along)(*pair), tuple(map(jnp.asarray, padded)))
-    return found.reshape(-1)[:count]
+
+    def curved(each: tuple[Problem, Place], x: Float[Array, " parameter"]) -> Float[Array, "pair subject"]:
+        problem, place = each
+        every = spread(x, problem)
+        units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *every.shape))
+
+        def slope(here: X, unit: X) -> PerSubject:
+            def value(s: X) -> PerSubject:
+                return objectives(s, place, population, approximation, problem, 2)[0]
+
+            return jax.jvp(value, (here,), (unit,))[1]
+
+        def along(row: Array, column: Array) -> PerSubject:
+            first, second = units[row], units[column]
+            return jax.jvp(lambda s: slope(s, first), (every,), (second,))[1]
+
+        # Twice forwards: a third of the graph that forwards over backwards would leave to be compiled.
+        found = jax.lax.map(lambda pair: jax.vmap(along)(*pair), tuple(map(jnp.asarray, padded)))
+        return found.reshape(-1, problem.subjects)[:count]
+
+    return problem.by_chunks(curved, (problem, place), x).sum(axis=1)
 
 
 def _first_order(individual: Individual, values: Values, place: Place) -> tuple[PerSubject, Z]:

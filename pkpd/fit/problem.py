@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log, pi
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,14 @@ from jaxtyping import Array, Float, Int
 import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
 from pkpd.fit.arrow import Sharing
+from pkpd.fit.chunks import at_once, by_chunks
 from pkpd.population.expression import Level
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
 from pkpd.population.population import Population
 from pkpd.population.residual import Residual, UserDensity
+
+_R = TypeVar("_R")
 
 Prediction = Callable[[dict[str, Array]], Mapping[str, Array]]
 """predict(parameters `[subject]` or `[record, subject]`) -> outputs `[observation, subject]`, in JAX.
@@ -69,8 +72,8 @@ class Problem:
     out of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing
     varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
     endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none do.
-    Leaves have no stated type: while JAX differentiates, other
-    things than arrays stand there.
+    `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of `predict`
+    too; None if they do not. Leaves have no stated type: while JAX differentiates, others than arrays stand there.
     """
 
     predict: Any
@@ -81,11 +84,25 @@ class Problem:
     constant: Any
     sharing: Any
     censored: tuple[str, ...] = field(metadata={"static": True})
+    order: Any = None
 
     @property
     def subjects(self) -> int:
         """How many there are."""
         return self.constant.shape[0]
+
+    @property
+    def at_once(self) -> int:
+        """How many of them are looked at together."""
+        return at_once(self.subjects) if self._apart else self.subjects
+
+    def by_chunks(self, one: Callable[..., _R], each: Any, *shared: Any) -> _R:
+        """`one(each, *shared)` for some subjects at a time where that can be; `each` ends in the subjects."""
+        return by_chunks(one, each, self.order, *shared) if self._apart else one(each, *shared)
+
+    @property
+    def _apart(self) -> bool:
+        return self.order is not None and self.sharing is None
 
     @property
     def occasion_count(self) -> int:
