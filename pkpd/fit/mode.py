@@ -66,9 +66,10 @@ class Modes(NamedTuple):
 def modes(individual: Individual, values: Values, centre: dict[str, Array] | None, problem: Problem) -> Modes:
     """The mode of each subject from z = 0.
 
-    Steps -(G + S + d I)^-1 g, with G the curvature without second derivatives of the prediction, S what the
-    changes of the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965), and d raised
-    until F decreases (Levenberg and Marquardt). G alone converges slowly, or not at all, far from the data.
+    Steps -(G + S)^-1 g, with G the curvature without second derivatives of the prediction, and S what the changes of
+    the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965): G alone converges slowly, or
+    not at all, far from the data. Where F does not decrease, -(G + d I)^-1 g with d raised until it does (Levenberg
+    and Marquardt), and until d is 0 again: where predictions bend a lot, S misleads.
     Subjects that share random effects step and end together.
     """
     own, sharing = individual.own(problem), problem.sharing
@@ -122,11 +123,11 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
 
 
 def _step(search: Search, own: int, sharing: Sharing | None) -> Z:
-    """-(G + S + d I)^-1 g, without S where that is not positive definite."""
+    """-(G + S)^-1 g, or -(G + d I)^-1 g where d is not 0, or G + S not positive definite."""
     diagonal = search.damping[None, None] * jnp.eye(search.z.shape[0])[:, :, None]
-    full = arrow.whitener(search.curvature + search.missing + diagonal, own, sharing)
+    full = arrow.whitener(search.curvature + search.missing, own, sharing)
     safe = arrow.whitener(search.curvature + diagonal, own, sharing)
-    sound = jnp.isfinite(full).all(axis=(0, 1))
+    sound = jnp.isfinite(full).all(axis=(0, 1)) & (search.damping == 0)
     sound = arrow.joined(jnp.where(sound, 0.0, 1.0), sharing) == 0
     step = -arrow.solve(jnp.where(sound[None, None], full, safe), search.gradient, own, sharing)
     return step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None]

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from pkpd.errors import InputError
 from pkpd.fit import arrow, dense
 from pkpd.fit.compilation import compiled
-from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
+from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread, units
 from pkpd.fit.mode import Place, mode_at, placed
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
@@ -25,7 +25,8 @@ CONVENTION = "-2 log L without n log(2 pi), n the measured observations with a n
 
 
 AT_ONCE = 16_000_000
-"""Numbers in the largest tensor of a Hessian; about eight of that size are in memory at a time, a GiB."""
+"""Numbers that all pairs of directions of a Hessian may work on at once; about eight times as many are in memory, a
+GiB. Beyond, differentiating row by row is quicker, though it takes longer to compile."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +152,13 @@ def hessian(
     """Second derivatives of the summed objective, exact, priors not included.
 
     In three parts, each compiled on its own: the modes, by `evaluate`; the derivatives of the predictions there; and
-    what the objective makes of them, some pairs of directions at a time.
+    what the objective makes of them.
     """
     z = evaluate(x, population, approximation, problem).z
     place = _placed(x, z, population, approximation, problem)
-    below = _second_derivatives(
-        x, place, population, approximation, problem, _together(x.shape[0], place, approximation)
-    )
-    half = np.zeros((x.shape[0], x.shape[0]))
-    half[np.tril_indices(len(half))] = np.asarray(below)
-    return jnp.asarray(half + half.T - np.diag(np.diag(half)))
+    second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
+    found = second(x, place, population, approximation, problem)
+    return 0.5 * (found + found.T)
 
 
 @compiled("population", "approximation", once=True)
@@ -175,36 +173,28 @@ def _placed(
     return problem.by_chunks(found, (problem, z), x)
 
 
-def _together(parameters: int, place: Place, approximation: Approximation) -> int:
-    """How many pairs of directions at once: as many as `AT_ONCE` numbers hold."""
-    pairs = parameters * (parameters + 1) // 2
+def _large(parameters: int, place: Place, approximation: Approximation) -> bool:
+    """Whether all pairs of directions at once are more than `AT_ONCE` numbers."""
     if approximation.method == "agq":
-        # Its nodes expand the model anew, which is better done once than saved.
-        return pairs
+        # Its nodes expand the model anew, which is better done once than by rows.
+        return False
+    pairs = parameters * (parameters + 1) // 2
     each = max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) / place.near.subjects
-    return int(min(pairs, max(1, AT_ONCE // (each * place.near.at_once))))
+    return pairs * each * place.near.at_once > AT_ONCE
 
 
-@compiled("population", "approximation", "together")
-def _second_derivatives(
-    x: Float[Array, " parameter"],
-    place: Place,
-    population: Population,
-    approximation: Approximation,
-    problem: Problem,
-    together: int,
-) -> Float[Array, " pair"]:
-    """By each pair of parameters on or below the diagonal, `together` of them at a time."""
+@compiled("population", "approximation")
+def _by_pairs(
+    x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
+) -> Float[Array, "parameter parameter"]:
+    """Twice forwards, by all pairs of parameters at once: a third of the graph of `_by_rows` to be compiled."""
     n = x.shape[0]
     rows, columns = np.tril_indices(n)
-    count = len(rows)
-    groups = -(-count // together)
-    padded = [np.resize(each, groups * together).reshape(groups, together) for each in (rows, columns)]
 
     def curved(each: tuple[Problem, Place], x: Float[Array, " parameter"]) -> Float[Array, "pair subject"]:
         problem, place = each
         every = spread(x, problem)
-        units = jnp.broadcast_to(jnp.eye(n)[:, :, None], (n, *every.shape))
+        along_each = units(every)
 
         def slope(here: X, unit: X) -> PerSubject:
             def value(s: X) -> PerSubject:
@@ -212,15 +202,30 @@ def _second_derivatives(
 
             return jax.jvp(value, (here,), (unit,))[1]
 
-        def along(row: Array, column: Array) -> PerSubject:
-            first, second = units[row], units[column]
+        def along(first: X, second: X) -> PerSubject:
             return jax.jvp(lambda s: slope(s, first), (every,), (second,))[1]
 
-        # Twice forwards: a third of the graph that forwards over backwards would leave to be compiled.
-        found = jax.lax.map(lambda pair: jax.vmap(along)(*pair), tuple(map(jnp.asarray, padded)))
-        return found.reshape(-1, problem.subjects)[:count]
+        return jax.vmap(along)(along_each[rows], along_each[columns])
 
-    return problem.by_chunks(curved, (problem, place), x).sum(axis=1)
+    below = problem.by_chunks(curved, (problem, place), x).sum(axis=1)
+    return jnp.zeros((n, n)).at[rows, columns].set(below).at[columns, rows].set(below)
+
+
+@compiled("population", "approximation")
+def _by_rows(
+    x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
+) -> Float[Array, "parameter parameter"]:
+    """The gradient, found backwards, differentiated forwards along one parameter after the other."""
+
+    def curved(
+        each: tuple[Problem, Place], x: Float[Array, " parameter"]
+    ) -> Float[Array, "parameter parameter subject"]:
+        problem, place = each
+        every = spread(x, problem)
+        slope = jax.grad(lambda s: objectives(s, place, population, approximation, problem, 2)[0].sum())
+        return jax.lax.map(lambda unit: jax.jvp(slope, (every,), (unit,))[1], units(every))
+
+    return problem.by_chunks(curved, (problem, place), x).sum(axis=2)
 
 
 def _first_order(individual: Individual, values: Values, place: Place) -> tuple[PerSubject, Z]:

@@ -129,14 +129,17 @@ def test_gradients_stay_finite_where_omega_vanishes(oral: tuple[Population, Prob
 
 
 @pytest.mark.F8
-def test_second_derivatives_some_at_a_time(oral: tuple[Population, Problem], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pairs of directions in groups that do not divide them: the same numbers, whatever memory there is."""
+@pytest.mark.parametrize("method", ["fo", "foce", "focei", "laplace"])
+def test_second_derivatives_by_rows_are_those_by_pairs(
+    oral: tuple[Population, Problem], method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards over backwards, as where there is much to do, and twice forwards: the same numbers."""
     from pkpd.fit import objective
 
     population, data = oral
     x = jnp.asarray(population.packing.start())
-    whole = np.asarray(hessian(x, population, Approximation("focei"), data))
-    monkeypatch.setattr(objective, "_together", lambda parameters, place, approximation: 4)
-    assert len(x) * (len(x) + 1) // 2 % 4
-    parts = np.asarray(hessian(x, population, Approximation("focei"), data))
-    np.testing.assert_allclose(parts, whole, rtol=1e-10, atol=1e-10 * np.abs(whole).max())
+    found = []
+    for large in (True, False):
+        monkeypatch.setattr(objective, "_large", lambda parameters, place, approximation, large=large: large)
+        found.append(np.asarray(hessian(x, population, Approximation(method), data)))
+    np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-10 * np.abs(found[0]).max())
