@@ -157,8 +157,8 @@ class Place(NamedTuple):
     """Where the modes are, as numbers: what is left to differentiate starts here.
 
     z: the modes. w: whitener of the curvature there. near: the problem expanded at the modes; near_centre: at z = 0,
-    if the error's scale is that at z = 0. failed: subjects without a mode. steps: of the slowest of
-    them, for each.
+    if the error's scale is that at z = 0. failed: subjects without a mode. steps: for each, those
+    of the slowest it was searched with.
     """
 
     z: Float[Array, "effect subject"]
