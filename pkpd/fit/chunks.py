@@ -29,11 +29,6 @@ def chunk_of(subjects: int) -> int:
     return -(-subjects // -(-subjects // most))
 
 
-def at_once(subjects: int) -> int:
-    """How many subjects all devices are at work on together."""
-    return min(subjects, chunk_of(subjects) * jax.device_count())
-
-
 def alike(*columns: Shaped[np.ndarray, "_ subject"]) -> Int[np.ndarray, " subject"]:
     """The subjects in an order that follows from what they hold: by row after row of one column after the other."""
     return np.lexsort([row for column in columns[::-1] for row in column[::-1]])

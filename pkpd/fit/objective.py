@@ -26,7 +26,7 @@ CONVENTION = "-2 log L without n log(2 pi), n the measured observations with a n
 
 AT_ONCE = 16_000_000
 """Numbers that all pairs of directions of a Hessian may work on at once; about eight times as many are in memory, a
-GiB. Beyond, differentiating row by row is quicker, though it takes longer to compile."""
+GiB. Beyond, differentiating row by row is quicker."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,6 @@ def hessian(
 def _placed(
     x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
-
     def found(each: tuple[Problem, Z], x: Float[Array, " parameter"]) -> Place:
         problem, known = each
         return place_of(spread(x, problem), population, approximation, problem, 2, known=known)
@@ -179,15 +178,15 @@ def _large(parameters: int, place: Place, approximation: Approximation) -> bool:
         # Its nodes expand the model anew, which is better done once than by rows.
         return False
     pairs = parameters * (parameters + 1) // 2
-    each = max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) / place.near.subjects
-    return pairs * each * place.near.at_once > AT_ONCE
+    # Of all subjects, not of those a machine has at work together: the number of devices changes no result.
+    return pairs * max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) > AT_ONCE
 
 
 @compiled("population", "approximation")
 def _by_pairs(
     x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
 ) -> Float[Array, "parameter parameter"]:
-    """Twice forwards, by all pairs of parameters at once: a third of the graph of `_by_rows` to be compiled."""
+    """Twice forwards, by all pairs of parameters at once."""
     n = x.shape[0]
     rows, columns = np.tril_indices(n)
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
 from pkpd.fit.arrow import Sharing
-from pkpd.fit.chunks import at_once, by_chunks
+from pkpd.fit.chunks import by_chunks
 from pkpd.population.expression import Level
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
@@ -90,11 +90,6 @@ class Problem:
     def subjects(self) -> int:
         """How many there are."""
         return self.constant.shape[0]
-
-    @property
-    def at_once(self) -> int:
-        """How many of them are looked at together."""
-        return at_once(self.subjects) if self._apart else self.subjects
 
     def by_chunks(self, one: Callable[..., _R], each: Any, *shared: Any) -> _R:
         """`one(each, *shared)` for some subjects at a time where that can be; `each` ends in the subjects."""
