@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from pkpd.engine.exact import Span
 from pkpd.engine.method import Column, once
-from pkpd.engine.propagator import apply, closure, exponential, product
+from pkpd.engine.propagator import Sparse, apply, closure, product
 from pkpd.engine.system import LinearSystem
 
 LEVELS = 18
@@ -42,21 +43,22 @@ class DyadicDrive(NamedTuple):
     columns: Index
 
 
-def dyadic_drive(
-    system: LinearSystem,
-    readouts: Sequence[str],
-    fractions: Sequence[float],
-    durations: Float[Array, "kinds batch"],
-) -> DyadicDrive:
-    """Tabulate the drive of `readouts` for segments of the given `durations` [h].
-
-    Rates and weights of `system` are `[batch]`, or `[kinds, batch]` where they differ between kinds.
-    """
-    shape = (durations.shape[0], len(fractions), durations.shape[1])
+def over_fractions(durations: Float[Array, "kinds batch"], fractions: Sequence[float]) -> Span:
+    """From the start of the finest step to each of its fractions, kind by kind."""
     times = durations[:, None, :] * (jnp.asarray(fractions) * 2.0**-LEVELS)[None, :, None]
-    matrix = {key: jnp.broadcast_to(_by_kind(a)[:, None, :], shape) for key, a in system.matrix.items()}
-    start = exponential(matrix, system.size, times)
-    pattern = closure(set(matrix), system.size)
+    return Span(times.reshape(-1, durations.shape[1]), lambda field: jnp.repeat(field, len(fractions), axis=0))
+
+
+def dyadic_drive(
+    system: LinearSystem, readouts: Sequence[str], fractions: Sequence[float], finest: Sparse
+) -> DyadicDrive:
+    """Tabulate the drive of `readouts`.
+
+    finest: the propagators `over_fractions`. Weights of `system` are `[batch]`, or `[kinds, batch]` where they differ
+    between kinds.
+    """
+    pattern = closure(set(system.matrix), system.size)
+    start = {key: entry.reshape(-1, len(fractions), entry.shape[1]) for key, entry in finest.items()}
     look_index = tuple(
         (readout, j)
         for readout in readouts

@@ -1,13 +1,15 @@
 """Outputs of the linear block at any time, from the exact propagator: no solver, no step, no tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.engine.method import once
-from pkpd.engine.propagator import apply, exponential
+from pkpd.engine.propagator import Sparse, apply, exponential
 from pkpd.engine.rows import Rows
 from pkpd.engine.system import LinearSystem
 
@@ -36,9 +38,43 @@ def enter(
     return amounts + rates + x[len(amounts) + len(rates) :]
 
 
+class Span(NamedTuple):
+    """Times [h] to propagate over, and what each of their rows is in a field `[kind, batch]`."""
+
+    times: Float[Array, "row batch"]
+    of_kinds: Callable[[Float[Array, "kind batch"]], Float[Array, "row batch"]]
+
+
+def over_segments(durations: Float[Array, "kind batch"]) -> Span:
+    """A segment of each kind from its start to its end."""
+    return Span(durations, lambda field: field)
+
+
+def over_rows(rows: Rows) -> Span:
+    """From the start of its segment to each row; every segment is a kind of its own."""
+    return Span(rows.since, lambda field: jnp.take_along_axis(field, rows.segment, axis=0))
+
+
+def propagators(system: LinearSystem, spans: Mapping[str, Span]) -> dict[str, Sparse]:
+    """exp(A t) over each span. All in one, for each time that it is written out it has to be compiled."""
+
+    def along(field: Float[Array, "*kind batch"]) -> Float[Array, "row batch"]:
+        parts = [
+            of_kinds(field) if field.ndim == 2 else jnp.broadcast_to(field[None], times.shape)
+            for times, of_kinds in spans.values()
+        ]
+        return jnp.concatenate(parts)
+
+    matrix = {key: along(entry) for key, entry in system.matrix.items()}
+    whole = exponential(matrix, system.size, jnp.concatenate([span.times for span in spans.values()]))
+    ends = np.cumsum([span.times.shape[0] for span in spans.values()])[:-1].tolist()
+    apart = {key: jnp.split(entry, ends) for key, entry in whole.items()}
+    return {name: {key: parts[i] for key, parts in apart.items()} for i, name in enumerate(spans)}
+
+
 def segment_states(
     system: LinearSystem,
-    durations: Float[Array, "kind batch"],
+    steps: Sparse,
     kind: Int[Array, " segment"],
     jump: Float[Array, "segment compartment batch"],
     rate: Float[Array, "segment infused batch"],
@@ -46,13 +82,9 @@ def segment_states(
 ) -> Float[Array, "segment state batch"]:
     """The linear states right after the start of each segment, from empty compartments.
 
-    Segment s lasts `durations[kind[s]]` [h]; rates are `[batch]`, or `[kind, batch]` where they differ between kinds.
-    At its start the amounts are forgotten where `clears`.
+    steps: the propagators `over_segments`, those of segment s at `kind[s]`. At its start the amounts are forgotten
+    where `clears`.
     """
-    matrix = {
-        key: a if a.ndim == 2 else jnp.broadcast_to(a[None, :], durations.shape) for key, a in system.matrix.items()
-    }
-    steps = exponential(matrix, system.size, durations)
     pattern = tuple(steps)
     table = jnp.stack([steps[key] for key in pattern], axis=1)
 
@@ -71,11 +103,12 @@ def exact_outputs(
     readouts: Sequence[str],
     states: Float[Array, "segment state batch"],
     rows: Rows,
+    moved: Sparse,
     weights: _Weights | None = None,
 ) -> Float[Array, "time readout batch"]:
-    """Readouts at arbitrary rows. Rates are `[batch]`, or `[segment, batch]` where they change.
+    """Readouts at arbitrary rows.
 
-    weights: what the readouts are made of at each row, if that changes too.
+    moved: the propagators `over_rows`. weights: what the readouts are made of at each row, if that changes.
     """
 
     def pick(field: Float[Array, "segment batch"]) -> Float[Array, "time batch"]:
@@ -84,12 +117,10 @@ def exact_outputs(
     def spread(value: Float[Array, "..."]) -> Float[Array, "time batch"]:
         return value if value.shape == rows.since.shape else jnp.broadcast_to(value[None], rows.since.shape)
 
-    x = tuple(pick(states[:, i]) for i in range(system.size))
-    matrix = {key: pick(a) if a.ndim == 2 else spread(a) for key, a in system.matrix.items()}
-    moved = apply(exponential(matrix, system.size, rows.since), x)
+    x = apply(moved, tuple(pick(states[:, i]) for i in range(system.size)))
     own = system.readouts if weights is None else weights
     own = {name: {i: spread(weight) for i, weight in own[name].items()} for name in readouts}
-    return jnp.moveaxis(_read(own, readouts, moved), 0, 1)
+    return jnp.moveaxis(_read(own, readouts, x), 0, 1)
 
 
 def exact_outputs_on_grid(

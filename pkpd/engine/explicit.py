@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +13,8 @@ from jaxtyping import Float
 from pkpd.engine.method import Column, Columns, Increments, Method, Once, weigh
 from pkpd.errors import InputError
 
-EXPLICIT = ("tsit5", "dopri5")
-_SOLVERS = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5}
+_CLASSES = {"tsit5": "Tsit5", "dopri5": "Dopri5"}
+EXPLICIT = tuple(_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ class ExplicitMethod(Method):
 @cache
 def explicit_method(name: str) -> ExplicitMethod:
     """The method called `name`; raises `InputError` listing those there are."""
-    if name not in _SOLVERS:
-        raise InputError(f"no explicit method '{name}'; there are {', '.join(_SOLVERS)}")
-    solver = _SOLVERS[name]()
+    if name not in EXPLICIT:
+        raise InputError(f"no explicit method '{name}'; there are {', '.join(EXPLICIT)}")
+    import diffrax  # takes as long to load as all the rest but JAX, and compartments alone do not need it
+
+    solver = getattr(diffrax, _CLASSES[name])()
     tableau = solver.tableau
     b = np.asarray(tableau.b_sol, dtype=float)
     return ExplicitMethod(
@@ -83,7 +85,7 @@ def explicit_method(name: str) -> ExplicitMethod:
     )
 
 
-def _dense_output(solver: diffrax.AbstractSolver, b: np.ndarray) -> np.ndarray:
+def _dense_output(solver: Any, b: np.ndarray) -> np.ndarray:
     """The interpolant as polynomials: read off diffrax's own by feeding it unit stages.
 
     diffrax gives values; the polynomial of degree 4 through five of them (0 at s = 0) is recovered exactly.

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.compiler import few, jitted
 from pkpd.engine.lockstep import Outcome, Steps
-from pkpd.engine.prepare import Prepared, quantities_of
+from pkpd.engine.prepare import Prepared, quantities_of, segments
 from pkpd.engine.repeated import at_records, steady_jumps
 from pkpd.engine.replay import noted_steps
-from pkpd.engine.rows import Rows
 from pkpd.engine.solve import Solution, solve
 from pkpd.errors import InputError
-from pkpd.events.course import Course, course, locate
+from pkpd.events.course import Course
 
 
 def predict(
@@ -73,20 +73,20 @@ def _noted(prepared: Prepared, parameters: dict[str, Array], changes: dict[str, 
 def _solved(
     prepared: Prepared, parameters: Mapping[str, Any], changes: Mapping[str, Any], steps: Steps | None
 ) -> Solution:
-    plan, records = prepared.plan, prepared.records
+    plan = prepared.plan
     values, changes = (
         {name: jnp.asarray(value, float) for name, value in given.items()} for given in (parameters, changes)
     )
-    quantities = quantities_of(plan.model, records, values, changes, jnp)
-    steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
-    states = len(plan.model.states)
-    line = course(prepared.schedule, quantities, states, plan.infused, prepared.entered, steady, jnp)
-    every = jnp.arange(records.time.shape[0])[:, None]
-    here = jnp.broadcast_to(every, records.time.shape) if prepared.read is None else jnp.asarray(prepared.read)
-    inside = values if prepared.carry is None else at_records(values, _carried(prepared, line))
-    at_rows = values if prepared.carry is None else at_records(values, here)  # a record is read with its own parameters
-    time = quantities.time if prepared.read is None else jnp.take_along_axis(quantities.time, here, axis=0)
-    rows = Rows(*locate(line, time, here, jnp))
+    if prepared.written is None or changes:
+        quantities = quantities_of(plan.model, prepared.records, values, changes, jnp)
+        steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
+        line, rows = segments(prepared, quantities, steady, jnp)
+    else:
+        line, rows = jax.tree.map(jnp.asarray, prepared.written)
+    inside, at_rows = values, values
+    if prepared.carry is not None:
+        inside = at_records(values, _carried(prepared, line))
+        at_rows = at_records(values, prepared.rows_read(jnp))  # a record is read with its own parameters
     return solve(plan, inside, at_rows, line, line.duration, jnp.arange(line.start.shape[0]), rows, steps=steps)
 
 

@@ -1,6 +1,7 @@
 """Records made ready for a model: checked, doses written out, and what a record's numbers are in this model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import equinox as eqx
@@ -8,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pkpd.engine.plan import Plan, plan
+from pkpd.engine.rows import Rows
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.events.course import Quantities
+from pkpd.events.course import Course, Quantities, course, locate
 from pkpd.events.records import MODELLED_DURATION, MODELLED_RATE, Records
 from pkpd.events.schedule import Schedule, schedule
 from pkpd.models.model import Model, Route
@@ -26,7 +28,8 @@ class Prepared(eqx.Module):
 
     carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered:
     states that anything enters; repeated: states that
-    a dose at steady state enters. read: the records predicted, every one if None.
+    a dose at steady state enters. read: the records predicted, every one if None. written: the segments, and where the
+    records read lie among them, if no parameter has a say in these.
     """
 
     records: Records
@@ -37,6 +40,14 @@ class Prepared(eqx.Module):
     entered: tuple[int, ...] = eqx.field(static=True)
     repeated: tuple[int, ...] = eqx.field(static=True)
     read: Int[Any, "row subject"] | None = None
+    written: tuple[Course, Rows] | None = None
+
+    def rows_read(self, xp: Any) -> Int[Any, "row subject"]:
+        """Which records are predicted."""
+        if self.read is not None:
+            return xp.asarray(self.read)
+        shape = self.records.time.shape
+        return xp.broadcast_to(xp.arange(shape[0])[:, None], shape)
 
 
 def prepare(
@@ -92,7 +103,7 @@ def prepare(
             "doses as SS 1 records of their own, or give the doses without SS"
         )
     steady = np.unique(records.cmt[records.ss > 0])
-    return Prepared(
+    found = Prepared(
         records=records,
         schedule=written,
         plan=chosen,
@@ -104,6 +115,26 @@ def prepare(
         repeated=tuple(int(i) for i in steady),
         read=read,
     )
+    asked = (one for route in model.routes for one in (route.lag, route.bioavailability, route.rate, route.duration))
+    return found if steady.size or any(asked) else replace(found, written=segments(found, quantities, None, np))
+
+
+def segments(
+    prepared: Prepared, quantities: Quantities, steady: Float[Any, "act state subject"] | None, xp: Any
+) -> tuple[Course, Rows]:
+    """What the records are with these numbers, and where those that are read lie."""
+    line = course(
+        prepared.schedule,
+        quantities,
+        len(prepared.plan.model.states),
+        prepared.plan.infused,
+        prepared.entered,
+        steady,
+        xp,
+    )
+    here = prepared.rows_read(xp)
+    time = quantities.time if prepared.read is None else xp.take_along_axis(quantities.time, here, axis=0)
+    return line, Rows(*locate(line, time, here, xp))
 
 
 def _boundaries(

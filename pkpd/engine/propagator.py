@@ -93,7 +93,7 @@ def taylor(matrix: Sparse, size: int, time: Float[Array, "..."], terms: int = _T
     Arguments: `matrix` entries and `time` [h] of one shape. Returns the entries of `closure`.
     """
     pattern = closure(set(matrix), size)
-    q = lax.stop_gradient(shift(matrix))  # it cancels: the result does not depend on it
+    q = shift(lax.stop_gradient(matrix))  # it cancels: the result does not depend on it
     scaled = {(i, j): (a + q if i == j else a) * time for (i, j), a in matrix.items()}
     one, zero = jnp.ones_like(time), jnp.zeros_like(time)
     identity = {(i, j): one if i == j else zero for (i, j) in pattern}
@@ -115,8 +115,9 @@ def exponential(matrix: Sparse, size: int, time: Float[Array, "..."]) -> Sparse:
     entry, and better where nothing returns. Returns the entries of `closure`; NaN where t |A| is beyond 1e12 or not
     finite.
     """
-    # How often to halve is a choice, not part of the function: nothing is differentiated by it.
-    reach = lax.stop_gradient(time * (norm(matrix, size) + shift(matrix)) / _TAYLOR_NORM)
+    # How often to halve is a choice, not part of the function: nothing is differentiated by it, nor traced for that.
+    held = lax.stop_gradient(matrix)
+    reach = lax.stop_gradient(time) * (norm(held, size) + shift(held)) / _TAYLOR_NORM
     squarings = jnp.ceil(jnp.log2(jnp.maximum(reach, 1.0)))
     impossible = ~(squarings <= _SQUARINGS)
     squarings = jnp.where(impossible, 0.0, squarings)

@@ -12,8 +12,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.adjoint import reversible
-from pkpd.engine.dyadic import dyadic_drive
-from pkpd.engine.exact import exact_outputs, exact_outputs_on_grid, segment_states
+from pkpd.engine.dyadic import DyadicDrive, dyadic_drive, over_fractions
+from pkpd.engine.exact import (
+    exact_outputs,
+    exact_outputs_on_grid,
+    over_rows,
+    over_segments,
+    propagators,
+    segment_states,
+)
 from pkpd.engine.field import (
     NO_COMPARTMENTS,
     driven,
@@ -26,10 +33,11 @@ from pkpd.engine.lockstep import Numbers, Outcome, Segments, Steps, integrate
 from pkpd.engine.method import Column, Columns
 from pkpd.engine.plan import Plan, method_of
 from pkpd.engine.precision import check_double_precision
+from pkpd.engine.propagator import Sparse
 from pkpd.engine.replay import replayed
 from pkpd.engine.rows import Profile, Rows
 from pkpd.engine.step import Dynamics
-from pkpd.engine.system import linear_system
+from pkpd.engine.system import LinearSystem, linear_system
 from pkpd.events.course import Course
 
 Parameters = dict[str, Float[Array, "..."]]
@@ -103,51 +111,85 @@ def _solve_apart(
     steps: Steps | None,
 ) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
-    infused = tuple(i for i in plan.infused if i < len(block.states))
-    entering = line.jump[:, : len(block.states)]
-    rate = line.rate[:, : len(infused)]
-    own = tuple(block.names[i] for i in infused)
-    found = []
+    infused = sum(i < len(block.states) for i in plan.infused)
     readouts = plan.solved[: len(plan.readouts) + len(plan.integrals)]
-    system, states = None, None
-    if readouts:
-        system = linear_system(block, parameters, own, plan.integrals)
-        states = segment_states(system, durations, kind, entering, rate, line.clears)
-        if grid and isinstance(rows, Profile):
-            found.append(exact_outputs_on_grid(system, readouts, line.start, states, rows.times))
-        else:
-            weights = linear_system(block, at_rows, own, plan.integrals).readouts
-            place = rows.rows() if isinstance(rows, Profile) else rows
-            found.append(exact_outputs(system, readouts, states, place, weights))
+    inputs = plan.model.sources(name for response in plan.model.responses for name in response.inputs)
+    driving = () if plan.way == "exact" else tuple(name for name in inputs if name in plan.model.outputs_of_linear)
+    batch = line.start.shape[1]
+    found, drive, linear = (), None, jnp.zeros((line.start.shape[0], 0, batch))
+    if readouts or driving:
+        found, fed = _compartments(plan, parameters, at_rows, line, durations, kind, rows, grid, readouts, driving)
+        drive, linear = fed or (drive, linear)
     if plan.way == "exact":
-        return Solution(tuple(found), found[0][:, :0], None)
+        return Solution(found, jnp.zeros((rows.height, 0, batch)), None)
 
     constant, changing = _apart(parameters)
     method = method_of(plan)
-    inputs = plan.model.sources(name for response in plan.model.responses for name in response.inputs)
-    driving = tuple(name for name in inputs if name in plan.model.outputs_of_linear)
-    drive, linear = None, jnp.zeros((line.start.shape[0], 0, line.start.shape[1]))
-    if driving:
-        # With integrals the system of the readouts is larger than what drives; without, it is the same.
-        if system is None or states is None or plan.integrals:
-            system = linear_system(block, parameters, own)
-            states = segment_states(system, durations, kind, entering, rate, line.clears)
-        linear, drive = states, dyadic_drive(system, driving, method.fractions, durations)
     dynamics = Dynamics(
         field=lambda p: driven(plan.model, p),
         read=lambda x, p: read_compartments(plan.model, x, p) if driving else {},
-        fed=tuple(i - len(block.states) for i in plan.infused[len(infused) :]),
+        fed=tuple(i - len(block.states) for i in plan.infused[infused:]),
         method=method,
     )
     numbers = Numbers(
         initial=initial_responses(plan.model, _first(parameters)),
         constant=constant,
         drive=drive,
-        segments=_segments(line, durations, kind, linear, len(block.states), len(infused), changing),
+        segments=_segments(line, durations, kind, linear, len(block.states), infused, changing),
         scale=_scale(plan, line)[len(block.states) :],
     )
     walked, outcome = _walk(plan, dynamics, numbers, rows, steps)
     return Solution((*found, walked), walked, outcome)
+
+
+def _compartments(
+    plan: Plan,
+    parameters: Parameters,
+    at_rows: Parameters,
+    line: Course,
+    durations: Float[Array, "kind batch"],
+    kind: Int[Array, " segment"],
+    rows: Rows | Profile,
+    grid: bool,
+    readouts: tuple[str, ...],
+    driving: tuple[str, ...],
+) -> tuple[tuple[Array, ...], tuple[DyadicDrive, Float[Array, "segment state batch"]] | None]:
+    """The readouts at the rows; what drives the responses if anything does, and the states each segment begins with."""
+    block = plan.model.linear or NO_COMPARTMENTS
+    own = tuple(block.names[i] for i in plan.infused if i < len(block.states))
+    system = linear_system(block, parameters, own, plan.integrals)
+    # What drives has no integrals.
+    source = linear_system(block, parameters, own) if plan.integrals and driving else system
+    fractions = method_of(plan).fractions if driving else ()
+    profile = rows if grid and isinstance(rows, Profile) else None
+    place = rows.rows() if isinstance(rows, Profile) else rows
+    spans = {"segments": over_segments(durations)}
+    if readouts and profile is None:
+        spans["rows"] = over_rows(place)
+    # Long profiles are for much work: there it counts that fractions of a step need no squarings.
+    together = driving and source is system and profile is None
+    if together:
+        spans["fractions"] = over_fractions(durations, fractions)
+    made = propagators(system, spans)
+
+    def at_starts(system: LinearSystem, steps: Sparse) -> Float[Array, "segment state batch"]:
+        entering, rate = line.jump[:, : len(block.states)], line.rate[:, : len(own)]
+        return segment_states(system, steps, kind, entering, rate, line.clears)
+
+    states = at_starts(system, made["segments"])
+    found: tuple[Array, ...] = ()
+    if readouts and profile is not None:
+        found = (exact_outputs_on_grid(system, readouts, line.start, states, profile.times),)
+    elif readouts:
+        weights = linear_system(block, at_rows, own, plan.integrals).readouts
+        found = (exact_outputs(system, readouts, states, place, made["rows"], weights),)
+    if not driving:
+        return found, None
+    if not together:
+        made = propagators(source, {"fractions": over_fractions(durations, fractions)})
+    if source is not system:
+        states = at_starts(source, propagators(source, {"segments": over_segments(durations)})["segments"])
+    return found, (dyadic_drive(source, driving, fractions, made["fractions"]), states)
 
 
 def _walk(

@@ -14,7 +14,9 @@ from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
 from pkpd.fit.chunks import alike
+from pkpd.fit.compilation import compiled
 from pkpd.fit.expansion import MOST_PIECES
+from pkpd.fit.individual import Individual, spread
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.table import table
 from pkpd.models.model import Model
@@ -98,14 +100,15 @@ def _scored_records(scored: Bool[np.ndarray, "record subject"]) -> Int[np.ndarra
 
 def _at_start(population: Population, draft: Problem) -> dict[str, np.ndarray]:
     """The model's parameters at the initial estimates, without random effects."""
-    x = jnp.broadcast_to(
-        jnp.asarray(population.packing.start())[:, None], (len(population.packing.free), draft.subjects)
-    )
-    values = population.packing.values(x)
-    zero = jnp.zeros((len(population.effects(draft.occasion_count)), draft.subjects))
-    etas = population.etas(values, zero, draft.occasions)
-    found = population.individual(values, etas, draft.covariates)[0]
+    found = _typical(jnp.asarray(population.packing.start()), population, draft)
     return {name: np.asarray(value) for name, value in found.items()}
+
+
+@compiled("population", once=True)
+def _typical(x: Array, population: Population, draft: Problem) -> dict[str, Array]:
+    individual = Individual(population, interaction=True)
+    zero = jnp.zeros((individual.effects(draft), draft.subjects))
+    return individual.parameters(population.packing.values(spread(x, draft)), zero, draft)
 
 
 def _nothing(parameters: dict[str, Array]) -> dict[str, Array]:

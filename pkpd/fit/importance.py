@@ -21,7 +21,6 @@ from pkpd.fit.objective import Evaluation
 from pkpd.fit.problem import Problem
 from pkpd.fit.scalar import Vector
 from pkpd.population.population import Population
-from pkpd.population.randomness import standard_normal
 
 FREEDOM = 5
 """Degrees of freedom of the proposal."""
@@ -47,10 +46,9 @@ def importance(
     effects, subjects = individual.effects(problem), problem.subjects
     if effects == 0:
         raise ValueError("nobody differs from anybody: there is no integral to sample")
-    normal = _normal(seed, "z", effects * draws * subjects)
-    squares = _normal(seed, "scale", FREEDOM * draws * subjects) ** 2
-    chi2 = squares.reshape(FREEDOM, draws, subjects).sum(axis=0)
-    t = normal.reshape(effects, draws, subjects) / np.sqrt(chi2 / FREEDOM)[None]
+    random = np.random.default_rng(seed)
+    normal = random.standard_normal((effects, draws, subjects))
+    t = normal / np.sqrt(random.chisquare(FREEDOM, (draws, subjects)) / FREEDOM)
     z, w = jnp.asarray(at.z), jnp.asarray(at.w)
     logs = np.asarray(_log_weights(jnp.asarray(x), z, w, jnp.asarray(np.moveaxis(t, 1, 0)), population, problem))
     largest = logs.max(axis=0)
@@ -60,11 +58,6 @@ def importance(
     relative = weights.var(axis=0, ddof=1) / (draws * mean**2)
     effective = weights.sum(axis=0) ** 2 / (weights**2).sum(axis=0)
     return Sampled(float(value.sum()), float(2.0 * np.sqrt(relative.sum())), float(effective.min()))
-
-
-def _normal(seed: int, name: str, count: int) -> Float[np.ndarray, " count"]:
-    """Without the bounds that virtual patients have: the density of the draws must be the one that is divided by."""
-    return np.asarray(standard_normal(seed, "importance", name, count, -np.inf, np.inf))
 
 
 @compiled("population")

@@ -191,10 +191,17 @@ def spread(x: Float[Array, " parameter"], problem: Problem) -> X:
 @compiled("individual")
 def located(
     individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem
-) -> tuple[dict[str, tuple[Array, Array]], dict[str, dict[str, Array]]]:
-    """The features at x and z, and the parameters of the error models; compiled once."""
+) -> tuple[dict[str, tuple[Array, Array]], dict[str, Array]]:
+    """The features at x and z, and (h(y) - m)/s of the measured rows; compiled once."""
     values = individual.population.packing.values(spread(x, problem))
-    return individual.features(values, z, problem), individual.error_parameters(values, problem)
+    features, errors = individual.features(values, z, problem), individual.error_parameters(values, problem)
+    away = {
+        name: endpoint(individual.population, name, problem).standardised(
+            m, log_s, problem.observations[name], errors[name]
+        )
+        for name, (m, log_s) in features.items()
+    }
+    return features, away
 
 
 def units(z: Z) -> Float[Array, "direction effect subject"]:

@@ -148,7 +148,7 @@ def evaluate(
 
 def hessian(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
-) -> Float[Array, "parameter parameter"]:
+) -> Float[np.ndarray, "parameter parameter"]:
     """Second derivatives of the summed objective, exact, priors not included.
 
     In three parts, each compiled on its own: the modes, by `evaluate`; the derivatives of the predictions there; and
@@ -157,7 +157,7 @@ def hessian(
     z = evaluate(x, population, approximation, problem).z
     place = _placed(x, z, population, approximation, problem)
     second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
-    found = second(x, place, population, approximation, problem)
+    found = np.asarray(second(x, place, population, approximation, problem))
     return 0.5 * (found + found.T)
 
 

@@ -125,7 +125,7 @@ def problem(population: Population, table: Table, predict: Prediction) -> Proble
     for name, residual in population.residuals.items():
         observed = _observations(name, residual, table)
         observations[name] = observed
-        counted = np.asarray(observed.scored & observed.measured)
+        counted = np.asarray(observed.scored) & np.asarray(observed.measured)
         if (np.asarray(observed.scored) & ~counted).any():
             censored.append(name)
         if residual.noise == Gaussian() and not isinstance(residual.scale, UserDensity):

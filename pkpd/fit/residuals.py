@@ -49,7 +49,8 @@ def residuals(population: Population, x: np.ndarray, z: np.ndarray, problem: Pro
     columns = {name: np.full(shape, np.nan) for name in ("pred", "ipred", "iwres", "cwres")}
     difference, sd, slope = np.full(shape, np.nan), np.full(shape, np.nan), np.full((z.shape[0], *shape), np.nan)
     for name, observed in problem.observations.items():
-        scored, used = np.asarray(observed.scored), np.asarray(observed.scored & observed.measured)
+        scored = np.asarray(observed.scored)
+        used = scored & np.asarray(observed.measured)
         columns["pred"][scored] = np.asarray(typical[name])[scored]
         columns["ipred"][scored] = np.asarray(outputs[name])[scored]
         if isinstance(population.residuals[name].scale, UserDensity):

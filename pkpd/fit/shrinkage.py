@@ -6,43 +6,45 @@
 Negative values are possible, and are reported as they are.
 """
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pkpd.fit.compilation import compiled
 from pkpd.fit.individual import Individual, located, spread
-from pkpd.fit.problem import Problem, endpoint
+from pkpd.fit.problem import Problem
 from pkpd.population.omega import Omega
 from pkpd.population.population import Population
 
 
 def individual_effects(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, np.ndarray]:
     """eta of each subject; effects that vary between occasions `[record, subject]`."""
-    values = _values(population, x, problem)
-    etas = population.etas(values, jnp.asarray(z), problem.occasions)
-    return {name: np.asarray(eta) for name, eta in etas.items()}
+    return _numbers(_effects(jnp.asarray(x), jnp.asarray(z), population, problem))
 
 
 def eta_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, float]:
     """Of each effect between subjects, `cl`, and between sites, `cl SITE`; NaN where its omega is 0."""
-    values, z = _values(population, x, problem), np.asarray(z)
-    found = _shrunk(population.between, values, z[: len(population.between.effects)])
+    values, between, shared = _numbers(_levels(jnp.asarray(x), jnp.asarray(z), population, problem))
+    found = _shrunk(population.between, values, between)
     if population.shared is not None:
         # Each site counts once, however many subjects it has.
         one_each = np.unique(np.asarray(problem.sharing.site), return_index=True)[1]
-        values = {name: value[one_each] for name, value in values.items()}
-        of_sites = _shrunk(population.shared, values, z[len(z) - len(population.site_effects) :, one_each])
+        values, shared = jax.tree.map(lambda each: each[one_each], (values, shared))
+        of_sites = _shrunk(population.shared, values, shared)
         found |= {f"{effect} {population.site}": value for effect, value in of_sites.items()}
     return found
 
 
-def _shrunk(omega: Omega, values: dict[str, Array], z: np.ndarray) -> dict[str, float]:
-    etas, found = omega.etas(values, jnp.asarray(z)), {}
+def _shrunk(omega: Omega, values: dict[str, np.ndarray], etas: dict[str, np.ndarray]) -> dict[str, float]:
+    found = {}
     for part in omega.parts:
         rows = [[values[name] for name in row] for row in part.names]
         for effect, row in zip(part.effects, rows, strict=True):
             sd = float(np.sqrt(sum(float(element[0]) ** 2 for element in row)))
-            mean = float(jnp.sqrt((etas[effect] ** 2).mean()))
+            mean = float(np.sqrt((etas[effect] ** 2).mean()))
             found[effect] = 1.0 - mean / sd if sd > 0 else float("nan")
     return found
 
@@ -52,13 +54,9 @@ def weighted_residuals(
 ) -> dict[str, Float[np.ndarray, "observation subject"]]:
     """IWRES = (h(y) - h(f))/s at the individual estimates, by endpoint; NaN where nothing was measured."""
     individual = Individual(population, interaction=True)
-    features, errors = located(individual, jnp.asarray(x), jnp.asarray(z), problem)
-    found = {}
-    for name, (m, log_s) in features.items():
-        observed = problem.observations[name]
-        e = endpoint(population, name, problem).standardised(m, log_s, observed, errors[name])
-        found[name] = np.where(observed.scored & observed.measured, e, np.nan)
-    return found
+    away = located(individual, jnp.asarray(x), jnp.asarray(z), problem)[1]
+    used = {name: np.asarray(one.scored) & np.asarray(one.measured) for name, one in problem.observations.items()}
+    return {name: np.where(used[name], e, np.nan) for name, e in away.items()}
 
 
 def epsilon_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, float]:
@@ -67,5 +65,19 @@ def epsilon_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, prob
     return {name: 1.0 - float(np.sqrt(np.nanmean(e**2))) for name, e in residuals.items()}
 
 
-def _values(population: Population, x: np.ndarray, problem: Problem) -> dict[str, Array]:
-    return population.packing.values(spread(jnp.asarray(x), problem))
+@compiled("population")
+def _effects(x: Array, z: Array, population: Population, problem: Problem) -> dict[str, Array]:
+    return population.etas(population.packing.values(spread(x, problem)), z, problem.occasions)
+
+
+@compiled("population")
+def _levels(x: Array, z: Array, population: Population, problem: Problem) -> tuple[dict[str, Array], ...]:
+    """The value of every coordinate, and eta between subjects and between sites, for each subject."""
+    values, shared = population.packing.values(spread(x, problem)), {}
+    if population.shared is not None:
+        shared = population.shared.etas(values, z[z.shape[0] - len(population.site_effects) :])
+    return values, population.between.etas(values, z[: len(population.between.effects)]), shared
+
+
+def _numbers(found: Any) -> Any:
+    return jax.tree.map(np.asarray, found)

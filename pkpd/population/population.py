@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -216,7 +217,10 @@ class Population:
     @cached_property
     def summary_names(self) -> tuple[str, ...]:
         """Names in `summary`."""
-        return tuple(self.summary(self.packing.values(jnp.asarray(self.packing.start()))))
+        names: list[str] = []
+        # Asked for its shapes only: nothing has to be compiled to know the names.
+        jax.eval_shape(lambda x: names.extend(self.summary(self.packing.values(x))), self.packing.start())
+        return tuple(names)
 
     def penalty(self, x: Float[Array, " parameter"]) -> Float[Array, ""]:
         """-2 log density of the priors."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from oracles.linear_models import absorbed, disposition
 from oracles.matrix_exponential import matrix_exponential
 
-from pkpd.engine.dyadic import LEVELS, advance, at_level, drives, dyadic_drive
+from pkpd.engine.dyadic import LEVELS, advance, at_level, drives, dyadic_drive, over_fractions
+from pkpd.engine.exact import propagators
 from pkpd.engine.explicit import explicit_method
 from pkpd.engine.system import LinearSystem, linear_system
 from pkpd.engine.tolerances import Tolerances
@@ -60,7 +61,9 @@ def test_infusions_and_integrals_are_states_that_hold_their_value() -> None:
 @jax.jit
 def read_ahead(duration: jax.Array, level: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
     """Concentration at each abscissa [fraction, subject] and all states one step later [state, subject]."""
-    drive = dyadic_drive(system(infused=("central",)), ("conc",), METHOD.fractions, jnp.broadcast_to(duration, (1, 5)))
+    fed = system(infused=("central",))
+    span = over_fractions(jnp.broadcast_to(duration, (1, 5)), METHOD.fractions)
+    drive = dyadic_drive(fed, ("conc",), METHOD.fractions, propagators(fed, {"fractions": span})["fractions"])
     entries = at_level(drive, level, jnp.asarray(0))
     return jnp.stack([values["conc"] for values in drives(drive, entries, x)]), jnp.stack(advance(drive, entries, x))
 
