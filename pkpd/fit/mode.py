@@ -23,6 +23,9 @@ from pkpd.fit.problem import Problem
 STEPS = 500
 """Steps after which a subject has failed."""
 
+_FORGOTTEN = 50
+"""Every so many steps S begins anew: along a bent valley it may come to forbid all but the smallest steps."""
+
 _SETTLED = 1e-6
 """A step shorter than this, in SDs of a random effect, is the last one: Newton's method does the rest."""
 
@@ -69,7 +72,8 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     Steps -(G + S)^-1 g, with G the curvature without second derivatives of the prediction, and S what the changes of
     the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965): G alone converges slowly, or
     not at all, far from the data. Where F does not decrease, -(G + d I)^-1 g with d raised until it does (Levenberg
-    and Marquardt), and until d is 0 again: where predictions bend a lot, S misleads.
+    and Marquardt), and until d is 0 again: where predictions bend a lot, S misleads. What a step did for F is judged by
+    what it promised, with S or without.
     Subjects that share random effects step and end together.
     """
     own, sharing = individual.own(problem), problem.sharing
@@ -79,7 +83,8 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         return arrow.joined(arrow.squared(whole, own, sharing), sharing)
 
     def advance(search: Search) -> Search:
-        step = jnp.where(search.running[None], _step(search, own, sharing), 0.0)
+        step, bend = _step(search, own, sharing)
+        step = jnp.where(search.running[None], step, 0.0)
         z = search.z + step
         value, gradient, curvature = individual.expanded(values, z, centre, problem)
         value = arrow.joined(value, sharing)
@@ -94,7 +99,7 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         moved = search.running & better
         # A step that small and yet not better has met rounding: there is nothing left to gain.
         running = search.running & jnp.where(first, better, ~small)
-        bent = dense.applied(search.curvature + search.missing, step)
+        bent = dense.applied(bend, step)
         promised = -arrow.joined((step * (search.gradient + 0.5 * bent)).sum(axis=0), sharing)
         share = (search.value - value) / jnp.where(promised > 0, promised, jnp.inf)
         eased = jnp.where(search.damping > 1e-3, search.damping * 0.1, 0.0)
@@ -102,6 +107,7 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         # Near the end rounding decides the share; there the step is trusted.
         kept = jnp.where((share > 0.75) | same, eased, jnp.where(share > 0.25, search.damping, raised))
         missing = _secant(search.missing, step, gradient - search.gradient, curvature)
+        missing = jnp.where(search.steps % _FORGOTTEN == 0, 0.0, missing)
         return Search(
             z=jnp.where(moved[None], z, search.z),
             value=jnp.where(moved, value, search.value),
@@ -122,15 +128,17 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     return Modes(search.z, jnp.isfinite(search.value) & ~search.running, search.steps)
 
 
-def _step(search: Search, own: int, sharing: Sharing | None) -> Z:
-    """-(G + S)^-1 g, or -(G + d I)^-1 g where d is not 0, or G + S not positive definite."""
+def _step(search: Search, own: int, sharing: Sharing | None) -> tuple[Z, Float[Array, "effect effect subject"]]:
+    """-(G + S)^-1 g, or -(G + d I)^-1 g where d is not 0, or G + S not positive definite; and the curvature, G + S or
+    G, by which it promises to lower F."""
     diagonal = search.damping[None, None] * jnp.eye(search.z.shape[0])[:, :, None]
     full = arrow.whitener(search.curvature + search.missing, own, sharing)
     safe = arrow.whitener(search.curvature + diagonal, own, sharing)
     sound = jnp.isfinite(full).all(axis=(0, 1)) & (search.damping == 0)
     sound = arrow.joined(jnp.where(sound, 0.0, 1.0), sharing) == 0
     step = -arrow.solve(jnp.where(sound[None, None], full, safe), search.gradient, own, sharing)
-    return step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None]
+    step = step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None]
+    return step, search.curvature + jnp.where(sound[None, None], search.missing, 0.0)
 
 
 def _length(z: Z, sharing: Sharing | None) -> PerSubject:

@@ -41,8 +41,11 @@ def saturable(path: Path, subjects: tuple[int, ...]) -> None:
 
 
 def test_subjects_far_from_a_bad_start_have_modes(tmp_path: Path) -> None:
-    """Started at half of every parameter; with a proportional error, what is predicted far too small decides all."""
-    subjects = (66, 67, 68, 175, 230)
+    """Started at half of every parameter; with a proportional error, what is predicted far too small decides all.
+
+    Down a narrow, bent valley: damping must not be kept up by what an old S promises, nor S outlive its use.
+    """
+    subjects = (13, 66, 67, 68, 125, 131, 175, 200, 230, 358, 371)
     saturable(tmp_path / "data.csv", subjects)
     data = read_dataset(tmp_path / "data.csv", outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
     population = Population(
@@ -52,6 +55,6 @@ def test_subjects_far_from_a_bad_start_have_modes(tmp_path: Path) -> None:
     scalar = Scalar(population, Approximation("focei"), connected(population, model("pk_1cmt_iv_mm"), data).problem)
     found = scalar.evaluation(population.packing.start())
     assert not found.failed.any()
-    assert found.steps.max() < 100
+    assert found.steps.max() < 200
     # Those the search ends at: parameters near the typical ones, which lie log 2 over an SD of 0.47 away.
     assert (np.abs(found.z) < 4).all()
