@@ -165,10 +165,16 @@ def bucket_of_kinds(count: int) -> int:
 
 def padded(line: Course, segments: int) -> Course:
     """Segments of length 0 added at the end: they cost nothing and change nothing."""
-    extra = segments - line.start.shape[0]
-    end = np.repeat((line.start[-1:] + line.duration[-1:]), extra, axis=0)
-    nothing = (np.concatenate([field, np.zeros((extra, *field.shape[1:]), field.dtype)]) for field in line[1:])
-    return Course(np.concatenate([line.start, end]), *nothing)
+    count = line.start.shape[0]
+
+    def longer(field: np.ndarray) -> np.ndarray:
+        found = np.zeros((segments, *field.shape[1:]), field.dtype)
+        found[:count] = field
+        return found
+
+    found = Course(*map(longer, line))
+    found.start[count:] = line.start[-1:] + line.duration[-1:]
+    return found
 
 
 def padded_rows(rows: Float[np.ndarray, "row subject"], count: int) -> Float[np.ndarray, "more subject"]:

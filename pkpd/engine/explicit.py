@@ -93,10 +93,15 @@ def _dense_output(solver: Any, b: np.ndarray) -> np.ndarray:
     stages = len(b)
     degree = 4
     s = np.linspace(0.25, 1.0, degree)
-    with jax.ensure_compile_time_eval():  # numbers, also when first asked for while JAX is tracing
+
+    @jax.jit  # else every operation in it would be compiled by itself
+    def interpolated(at: jax.Array) -> jax.Array:
         interpolant = solver.interpolation_cls(
             t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=jnp.eye(stages)
         )
-        values = np.stack([np.asarray(interpolant.evaluate(float(at))) for at in s])
+        return jax.vmap(interpolant.evaluate)(at)
+
+    with jax.ensure_compile_time_eval():  # numbers, also when first asked for while JAX is tracing
+        values = np.asarray(interpolated(jnp.asarray(s)))
     powers = s[:, None] ** np.arange(1, degree + 1)[None, :]
     return np.linalg.solve(powers, values).T

@@ -5,6 +5,7 @@ enters and nothing switches, so a solver that stops at each boundary cannot step
 for NumPy and for JAX alike (`xp`): as numbers before a solve, or within it where boundaries depend on parameters.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def course(
     boluses = _arriving(plan.boluses, quantities, xp)
     infusions = _arriving(plan.infusions, quantities, xp)
     both = ((plan.boluses, boluses), (plan.infusions, infusions))
-    moments = (begin, _pick(time, acts.record, xp), boluses.enters, infusions.enters, infusions.stops)
+    moments = (begin, _rows(acts.record, xp)(time), boluses.enters, infusions.enters, infusions.stops)
     ranks = (xp.full_like(acts.record, -2, shape=begin.shape), acts.record, boluses.rank, infusions.rank)
     present = (xp.ones_like(begin, dtype=bool), acts.present, plan.boluses.present, plan.infusions.present)
     at, rank = xp.concatenate(moments), xp.concatenate((*ranks, xp.full_like(infusions.rank, -1)))
@@ -91,7 +92,8 @@ def course(
     at, rank = xp.where(counts, at, end), xp.where(counts, rank, records)
 
     order = xp.lexsort((rank, at), axis=0)
-    start = xp.take_along_axis(at, order, axis=0)
+    in_order = _rows(order, xp)
+    start, counted = in_order(at), in_order(counts)
 
     def spread(parts: tuple[Array | None, ...], like: Array) -> Array:
         """Rows for all moments in order; a part left out is zero."""
@@ -100,13 +102,8 @@ def course(
             xp.zeros_like(like, shape=(count, *like.shape[1:])) if part is None else part
             for part, count in zip(parts, shapes, strict=True)
         ]
-        whole = xp.concatenate(rows)
-        width = (slice(None),) + (None,) * (whole.ndim - 2)
-        return xp.where(
-            xp.take_along_axis(counts, order, axis=0)[width],
-            xp.take_along_axis(whole, order[width], axis=0),
-            xp.zeros_like(whole[:1]),
-        )
+        whole = in_order(xp.concatenate(rows))
+        return xp.where(counted, whole, xp.zeros_like(whole[:1]))
 
     # Where in that order each infusion begins and ends; times alone would not tell two of the same moment apart.
     place = xp.argsort(order, axis=0)
@@ -125,7 +122,7 @@ def course(
         clears=spread((None, clears, None, None, None), clears),
         jump=xp.stack(jump, axis=1) if jump else xp.zeros((len(start), 0, subjects)),
         rate=_rates(plan.infusions.into, infusions.speed, begins, ends, start, infused, xp),
-        rank=xp.take_along_axis(rank, order, axis=0),
+        rank=in_order(rank),
         records=xp.cumsum(spread((None, passed, None, None, None), acts.record), axis=0),
     )
 
@@ -148,17 +145,21 @@ def locate(
     return segment, xp.where(since < 0, 0.0, since)  # not `maximum`: at 0 the derivative is that of a time since
 
 
-def _pick(field: Array, record: Array, xp: Any) -> Array:
-    return xp.take_along_axis(field, record, axis=0)
+def _rows(place: Array, xp: Any) -> Callable[[Array], Array]:
+    """Of a field `[row, subject]` the rows in these places, which may differ between subjects."""
+    if xp is not np:
+        return lambda field: xp.take_along_axis(field, place, axis=0)
+    subjects = place.shape[1]
+    flat = place * subjects + np.arange(subjects)  # once for all fields, which are looked up twice as fast
+    return lambda field: np.ravel(field).take(flat)
 
 
 def _arriving(doses: Arrivals, q: Quantities, xp: Any) -> _Arriving:
-    at, lag, length, interval, given = (
-        _pick(field, doses.record, xp) for field in (q.time, q.lag, q.length, q.interval, q.given)
-    )
+    of_record = _rows(doses.record, xp)
+    at, lag, length, interval, given = (of_record(field) for field in (q.time, q.lag, q.length, q.interval, q.given))
     arrival = at + doses.repeat.astype(float) * interval + lag
     stop = arrival + length
-    cancelled = _pick(xp.concatenate([q.time, xp.full_like(q.time[:1], xp.inf)]), doses.ends_at, xp)
+    cancelled = _rows(doses.ends_at, xp)(xp.concatenate([q.time, xp.full_like(q.time[:1], xp.inf)]))
     past = doses.repeat < 0
     enters = xp.where(past, at, arrival)
     comes = doses.present & (arrival < cancelled)

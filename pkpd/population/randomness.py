@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 _BEYOND = 4.0
 """Standard normal draws are kept within 4 SD (99.994 %): no virtual subject is absurd."""
@@ -22,13 +22,14 @@ def standard_normal(
     leaves every other number as it was.
     """
     parts = np.array([zlib.crc32(part.encode()) for part in (stream, name)], np.uint32)
-    return _drawn(jax.random.key(seed), parts, low, high, count)
+    return _drawn(seed, parts, low, high, count)
 
 
 @partial(jax.jit, static_argnames=("count",))
 def _drawn(
-    key: PRNGKeyArray, parts: UInt32[Array, " part"], low: Float[Array, ""], high: Float[Array, ""], count: int
+    seed: Int[Array, ""], parts: UInt32[Array, " part"], low: Float[Array, ""], high: Float[Array, ""], count: int
 ) -> Float[Array, " count"]:
+    key = jax.random.key(seed)
     for part in parts:
         key = jax.random.fold_in(key, part)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(count))
