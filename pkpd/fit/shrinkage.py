@@ -22,7 +22,11 @@ from pkpd.population.population import Population
 
 def individual_effects(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, np.ndarray]:
     """eta of each subject; effects that vary between occasions `[record, subject]`."""
-    return _numbers(_effects(jnp.asarray(x), jnp.asarray(z), population, problem))
+    found = _numbers(_effects(jnp.asarray(x), jnp.asarray(z), population, problem))
+    levels = (omega for omega in (population.between, population.shared, population.within) if omega is not None)
+    # What comes out of a compiled function is in the order of the alphabet.
+    known = dict.fromkeys(effect for omega in levels for effect in omega.effects)
+    return {name: found[name] for name in known if name in found}
 
 
 def eta_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, float]:

@@ -168,6 +168,7 @@ def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> Non
     assert [start for start, _ in told] == [k for k, one in enumerate(found.starts) for _ in range(one.steps)]
     assert found.ofv == pytest.approx(found.subject_ofv.sum(), abs=1e-9)
     assert set(found.se) == set(found.estimates)
+    assert list(found.etas) == ["ka", "cl", "v"]
     # 16 subjects: three times the SE of a log-scale mean of 0.3.
     for name, v in (("ka", 1.0), ("cl", 3.0), ("v", 20.0)):
         assert abs(np.log(found.estimates[name] / v)) < 3 * 0.35 / 4
