@@ -1,7 +1,7 @@
 """A prediction function replaced by its Taylor polynomial where a subject's parameters are.
 
 What is integrated has forward derivatives only, and an objective is differentiated backwards, through curvatures. So
-the derivatives of the predictions by the individual parameters are found once, forwards, all directions together; the
+the derivatives of the predictions by the individual parameters are found once, forwards, all terms side by side; the
 rest is arithmetic on numbers, which JAX differentiates as it likes. At the point itself a polynomial of degree n has
 the same derivatives up to order n: nothing is approximated there. It is also less to compile, for the model is traced
 in one place.
