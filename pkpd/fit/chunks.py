@@ -25,8 +25,16 @@ _R = TypeVar("_R")
 
 def chunk_of(subjects: int) -> int:
     """Subjects in a chunk: even ones, of no more than a limit."""
-    most = CHUNK if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
-    return -(-subjects // -(-subjects // most))
+    return -(-subjects // -(-subjects // _most()))
+
+
+def copies_of(subjects: int) -> int:
+    """How often these subjects fit into one chunk, once at least."""
+    return max(1, _most() // subjects)
+
+
+def _most() -> int:
+    return CHUNK if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
 
 
 def alike(*columns: Shaped[np.ndarray, "_ subject"]) -> Int[np.ndarray, " subject"]:

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
+from pkpd.fit.chunks import copies_of
 from pkpd.fit.problem import Pieces, Problem
 
 Free = Float[Array, "free subject"]
@@ -56,23 +57,26 @@ def expanded_about(
     owners = np.repeat(np.arange(len(moving)), counts)
     few = tuple(int(i) for i, owner in enumerate(owners) if moving[owner] in varying)
     terms = Terms(len(owners), few, degree, order)
-    copies = terms.lanes
 
     def predicted(at: Free, wide: tuple[Any, dict[str, Array], Pieces | None]) -> dict[str, Array]:
         predict, held, pieces = wide
         return dict(predict(held | _unpacked(moving, shapes, at, pieces)))
 
     given = (problem.predict, held, pieces)
-    if problem.order is None:
-        # What is predicted from may have any shape. A condition that differs between lanes is none any more here.
-        units = jnp.broadcast_to(terms.directions[..., None], (*terms.directions.shape, centre.shape[1]))
-        found = jax.vmap(lambda unit: _derivatives(lambda at: predicted(at, given), centre, unit))(units)
-    else:
-        # As so many subjects more: a third of the time to trace.
-        wide = jax.tree.map(lambda leaf: jnp.tile(leaf, copies), given)
-        units = jnp.repeat(jnp.moveaxis(terms.directions, 0, -1), centre.shape[1], axis=-1)
-        found = _derivatives(lambda at: predicted(at, wide), jnp.tile(centre, copies), units)
-        found = jax.tree.map(lambda one: jnp.moveaxis(one.reshape(one.shape[0], copies, -1), 1, 0), found)
+    # Arrays that do not all end in the subjects cannot be put side by side.
+    copies = 1 if problem.order is None else min(terms.lanes, copies_of(problem.subjects))
+    wide, at = jax.tree.map(lambda leaf: jnp.tile(leaf, copies) if copies > 1 else leaf, (given, centre))
+    # The last term stands in for those that are missing from the last round.
+    rounds = -(-terms.lanes // copies)
+    lanes = np.minimum(np.arange(rounds * copies), terms.lanes - 1).reshape(rounds, copies)
+
+    def along(directions: Float[Array, "copy degree free"]) -> tuple[dict[str, Array], ...]:
+        units = jnp.repeat(jnp.moveaxis(directions, 0, -1), problem.subjects, axis=-1)
+        found = _derivatives(lambda at: predicted(at, wide), at, units)
+        return jax.tree.map(lambda one: jnp.moveaxis(one.reshape(one.shape[0], copies, -1), 1, 0), found)
+
+    found = jax.lax.map(along, jnp.asarray(terms.directions[lanes]))
+    found = jax.tree.map(lambda one: one.reshape(-1, *one.shape[2:]), found)
     coefficients = terms.coefficients(found)
     return replace(problem, predict=jax.tree_util.Partial(_Polynomial(moving, terms), pieces, centre, coefficients))
 

@@ -72,8 +72,8 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     Steps -(G + S)^-1 g, with G the curvature without second derivatives of the prediction, and S what the changes of
     the gradient tell about those (Dennis, Gay and Welsch 1981, doi:10.1145/355958.355965): G alone converges slowly, or
     not at all, far from the data. Where F does not decrease, -(G + d I)^-1 g with d raised until it does (Levenberg
-    and Marquardt), and until d is 0 again: where predictions bend a lot, S misleads. What a step did for F is judged by
-    what it promised, with S or without.
+    and Marquardt), and until d is 0 again: where predictions bend a lot, S misleads. A step is judged by the better of
+    its two promises, with S and without, and is the last one only if both agree that the mode is near.
     Subjects that share random effects step and end together.
     """
     own, sharing = individual.own(problem), problem.sharing
@@ -83,7 +83,7 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         return arrow.joined(arrow.squared(whole, own, sharing), sharing)
 
     def advance(search: Search) -> Search:
-        step, bend = _step(search, own, sharing)
+        step, plain = _step(search, own, sharing)
         step = jnp.where(search.running[None], step, 0.0)
         z = search.z + step
         value, gradient, curvature = individual.expanded(values, z, centre, problem)
@@ -93,15 +93,14 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
         better = jnp.isfinite(value) & jnp.isfinite(arrow.joined(curvature.sum(axis=(0, 1)), sharing))
         better &= (value < search.value) | (same & closer)
         small = _length(step, sharing) < _SETTLED * (1.0 + _length(z, sharing))
+        near = _length(plain, sharing) < _NEAR
         # The first step is none: it finds out what F is at z = 0, so that the model is compiled in one place only.
         first = search.steps == 0
         better = jnp.where(first, jnp.isfinite(value), better)
         moved = search.running & better
         # A step that small and yet not better has met rounding: there is nothing left to gain.
-        running = search.running & jnp.where(first, better, ~small)
-        bent = dense.applied(bend, step)
-        promised = -arrow.joined((step * (search.gradient + 0.5 * bent)).sum(axis=0), sharing)
-        share = (search.value - value) / jnp.where(promised > 0, promised, jnp.inf)
+        running = search.running & jnp.where(first, better, ~(small & (near | ~better)))
+        share = _foreseen(search, step, search.value - value, sharing)
         eased = jnp.where(search.damping > 1e-3, search.damping * 0.1, 0.0)
         raised = jnp.maximum(search.damping * 4.0, 0.1)
         # Near the end rounding decides the share; there the step is trusted.
@@ -128,17 +127,30 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     return Modes(search.z, jnp.isfinite(search.value) & ~search.running, search.steps)
 
 
-def _step(search: Search, own: int, sharing: Sharing | None) -> tuple[Z, Float[Array, "effect effect subject"]]:
-    """-(G + S)^-1 g, or -(G + d I)^-1 g where d is not 0, or G + S not positive definite; and the curvature, G + S or
-    G, by which it promises to lower F."""
+def _step(search: Search, own: int, sharing: Sharing | None) -> tuple[Z, Z]:
+    """-(G + S)^-1 g, or -(G + d I)^-1 g where d is not 0, or G + S not positive definite; and the latter in any case,
+    of any length."""
     diagonal = search.damping[None, None] * jnp.eye(search.z.shape[0])[:, :, None]
     full = arrow.whitener(search.curvature + search.missing, own, sharing)
     safe = arrow.whitener(search.curvature + diagonal, own, sharing)
     sound = jnp.isfinite(full).all(axis=(0, 1)) & (search.damping == 0)
     sound = arrow.joined(jnp.where(sound, 0.0, 1.0), sharing) == 0
-    step = -arrow.solve(jnp.where(sound[None, None], full, safe), search.gradient, own, sharing)
-    step = step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None]
-    return step, search.curvature + jnp.where(sound[None, None], search.missing, 0.0)
+    plain = -arrow.solve(safe, search.gradient, own, sharing)
+    step = jnp.where(sound[None], -arrow.solve(full, search.gradient, own, sharing), plain)
+    return step * jnp.minimum(1.0, _REACH / jnp.maximum(_length(step, sharing), 1e-300))[None], plain
+
+
+def _foreseen(search: Search, step: Z, gain: PerSubject, sharing: Sharing | None) -> PerSubject:
+    """How much of what it promised a step did for F: of the two promises, with S and without, the one that came
+    nearer."""
+
+    def promised(curvature: Array) -> PerSubject:
+        bent = search.gradient + 0.5 * dense.applied(curvature, step)
+        return -arrow.joined((step * bent).sum(axis=0), sharing)
+
+    without, whole = promised(search.curvature), promised(search.curvature + search.missing)
+    best = jnp.where(jnp.abs(whole - gain) < jnp.abs(without - gain), whole, without)
+    return gain / jnp.where(best > 0, best, jnp.inf)
 
 
 def _length(z: Z, sharing: Sharing | None) -> PerSubject:

@@ -22,7 +22,7 @@ from pkpd.population.expression import Covariate, Expression, Given, Level, Thet
 from pkpd.population.individual import BoxCox, Random, initial_estimate
 from pkpd.population.omega import Block, Omega, Same, resolved
 from pkpd.population.packing import Coordinate, Packing
-from pkpd.population.priors import Distribution, checked, penalty
+from pkpd.population.priors import Distribution, checked, identity, penalty
 from pkpd.population.residual import Residual, Scale, UserDensity
 
 Values = Mapping[str, Array]
@@ -38,6 +38,9 @@ class Population:
     subjects, occasions and sites; effects not named there vary on their own. `site`: the column that says which
     subjects belong together, where anything varies between sites. `priors`: by name of what is estimated: `cl`,
     `omega.cl`, `omega_corr.cl.v`, `conc.proportional`.
+
+    Two that say the same are equal, so that what was compiled for one serves the other; a function of one's own, as in
+    `UserDensity`, is the same only where it is the same object.
 
     Raises `InputError` on every name that is unknown, unused or given twice.
     """
@@ -68,6 +71,26 @@ class Population:
             )
         if not free:
             raise InputError("everything is fixed: there is nothing to estimate")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Population) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _said(self) -> tuple[Any, ...]:
+        """All that was written down, in its order."""
+        blocks = (self.omega, self.occasion_omega, self.site_omega)
+        priors = tuple((name, identity(prior)) for name, prior in self.priors.items())
+        return tuple(self.expressions.items()), tuple(self.residuals.items()), blocks, self.site, priors
+
+    @cached_property
+    def _hash(self) -> int:
+        try:
+            return hash(self._said)
+        except TypeError:  # a UserDensity holds what has no hash, and is compared all the same
+            return hash(tuple(self.expressions.items()))
 
     @cached_property
     def expressions(self) -> dict[str, Expression]:

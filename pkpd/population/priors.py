@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -70,6 +71,15 @@ def checked(given: Mapping[str, Distribution], known: Mapping[str, bool]) -> dic
         if tuple(prior.batch_shape) or tuple(prior.event_shape):
             raise InputError(f"prior of '{name}': a distribution of one number is needed, not of several")
     return dict(given)
+
+
+def identity(prior: Distribution) -> Any:
+    """What is equal for two priors that are the same: all their numbers, or, of a class not numpyro's own, the prior
+    itself."""
+    if not type(prior).__module__.startswith("numpyro."):
+        return prior
+    leaves, structure = jax.tree.flatten(prior)
+    return structure, tuple(float(leaf) for leaf in leaves)
 
 
 def penalty(given: Mapping[str, Distribution], summary: Mapping[str, Array]) -> Float[Array, ""]:

@@ -28,7 +28,6 @@ COUNT = 11
 
 
 def people() -> Population:
-    """A new one each time, so that nothing compiled with other chunks serves."""
     return Population(
         parameters={"ka": Theta(1.4), "cl": LogNormal(1.2, cv=0.4), "v": LogNormal(9.0, cv=0.3)},
         residual={"conc": Proportional(0.15)},
@@ -84,7 +83,7 @@ def test_the_objective_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.
     x = whole.population.packing.start() + 0.1
     expected, bent = whole.evaluation(x), whole.hessian(x)
     monkeypatch.setattr(chunks, "CHUNK", 4)
-    dealt = scalar(tmp_path, people(), oral())
+    dealt = scalar(tmp_path, people(), oral())  # a new body, so that nothing compiled with other chunks serves
     found = dealt.evaluation(x)
     for name in ("value", "score", "z", "w"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-11, err_msg=name)

@@ -1,5 +1,7 @@
 """Library-style models joined to data sets: the same fits as in closed form, by each way of solving."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from closed_forms import phenobarbital, reference, theophylline
@@ -129,6 +131,32 @@ def test_only_scored_records_are_predicted(tmp_path) -> None:  # type: ignore[no
     t = np.array([[1.0, 1.0], [4.0, 4.0]])
     exact = 100 / 30 / 0.9 * (np.exp(-0.1 * t) - np.exp(-t))
     np.testing.assert_allclose(found["conc"], exact, rtol=1e-12)
+
+
+def test_what_is_said_again_is_not_compiled_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """The same population, written anew, on the same model and a table of the same shape."""
+    asked = []
+    body = oral()
+    assert body.linear is not None
+    rates = body.linear.rates
+
+    def counted(p):  # type: ignore[no-untyped-def]
+        asked.append(p)
+        return rates(p)
+
+    body = replace(body, linear=replace(body.linear, rates=counted))
+    found = []
+    for sd in (0.3, 0.3, 0.4):
+        population = Population({"ka": 1.0, "cl": LogNormal(3.0, cv=0.3), "v": 30.0}, {"conc": Additive(sd)})
+        scalar = Scalar(population, Approximation("focei"), connected(population, body, small(tmp_path)).problem)
+        asked.clear()
+        value = scalar.value(population.packing.start())[0]
+        found.append((value, bool(asked)))
+    (first, compiled), second, (other, anew) = found
+    assert compiled
+    assert second == (first, False)
+    assert anew
+    assert other != first
 
 
 def test_what_does_not_fit_together_is_told(tmp_path) -> None:  # type: ignore[no-untyped-def]

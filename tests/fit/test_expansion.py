@@ -1,5 +1,6 @@
 """The polynomial that stands for predictions has the derivatives an objective asks for, and no more terms."""
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from closed_forms import plain_table
 
+from pkpd.fit import chunks
 from pkpd.fit.expansion import Terms, expanded_about
 from pkpd.fit.problem import problem
 from pkpd.population.individual import LogNormal
@@ -26,9 +28,15 @@ def curved(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
 
 @pytest.mark.parametrize(("degree", "order"), [(2, 1), (3, 1), (3, 2), (2, 2), (1, 1)])
 @pytest.mark.parametrize("varying", [("b",), ("a", "c"), ("a", "b", "c"), ()])
-def test_derivatives_by_few_and_by_all(degree: int, order: int, varying: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("room", [None, 64, 7], ids=["one term at a time", "all terms", "two terms"])
+def test_derivatives_by_few_and_by_all(
+    degree: int, order: int, varying: tuple[str, ...], room: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     population = Population({"a": 0.7, "b": LogNormal(1.3, sd=0.2), "c": 0.4}, {"y": Additive(0.1)})
     data = problem(population, plain_table(np.ones((2, SUBJECTS)), "y"), curved)
+    if room is not None:
+        monkeypatch.setattr(chunks, "CHUNK", room)
+        data = replace(data, order=np.arange(SUBJECTS))
     near = expanded_about(data, AT, ("a", "b", "c"), varying, degree, order)
 
     def derivative(predict, names: tuple[str, ...]):  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro import distributions
 
 import pkpd.engine  # noqa: F401  64 bits
 from pkpd.errors import InputError
@@ -16,7 +17,15 @@ from pkpd.population.individual import BoxCox, LogitNormal, LogNormal, Normal
 from pkpd.population.omega import Block, Same
 from pkpd.population.population import Population
 from pkpd.population.priors import AssumptionWarning, literature_prior, prior_of
-from pkpd.population.residual import Additive, BelowLimit, Combined, Proportional, StudentT, TransformBothSides
+from pkpd.population.residual import (
+    Additive,
+    BelowLimit,
+    Combined,
+    Proportional,
+    StudentT,
+    TransformBothSides,
+    UserDensity,
+)
 
 WEIGHT = np.array([55.0, 70.0, 91.0])
 FEMALE = np.array([1.0, 0.0, 1.0])
@@ -196,3 +205,68 @@ def test_shared_thetas_and_effects_are_one() -> None:
     population = Population({"a": shared, "b": shared * 2}, {"conc": Proportional(0.1)})
     # The typical value has the name of the first parameter it was written for, so two must say it alike.
     assert population.packing.names == ("a", "b", "conc.sd", "omega.both")
+
+
+def written(**changed: Any) -> Population:
+    given: dict[str, Any] = {
+        "parameters": {
+            "cl": LogNormal(10, cv=0.3) * (Covariate("weight") / 70) ** 0.75,
+            "v": LogNormal(50, cv=0.2),
+            "ka": 1.0,
+        },
+        "residual": {"conc": Proportional(0.3) & BelowLimit("M3")},
+        "omega": (Block(("cl", "v"), correlation=0.3),),
+        "priors": {"cl": distributions.LogNormal(2.3, 0.2)},
+    }
+    return Population(**(given | changed))
+
+
+def bounded(y: Any, f: Any, p: Any) -> Any:
+    return -((y - f) ** 2) * p["weight"]
+
+
+def test_populations_that_say_the_same_are_equal() -> None:
+    """Those of a second run of a script: what was compiled for the first serves them."""
+    assert written() == written()
+    assert hash(written()) == hash(written())
+    own = {"residual": {"conc": UserDensity(bounded, {"weight": 1.0})}}
+    assert written(**own) == written(**own)
+    assert hash(written(**own)) == hash(written(**own))
+
+
+class Narrow(distributions.Normal):
+    """A distribution whose `width` no list of its parameters has."""
+
+    def __init__(self, width: float) -> None:
+        self.width = width
+        super().__init__(10.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.2), "ka": 1.0}},
+        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.21), "ka": 1.0}},
+        {"parameters": {"v": LogNormal(50, cv=0.2), "cl": LogNormal(10, cv=0.3), "ka": 1.0}},
+        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.2), "ka": fixed(1.0)}},
+        {"residual": {"conc": Proportional(0.3) & BelowLimit("M4")}},
+        {"residual": {"conc": UserDensity(lambda y, f, p: -((y - f) ** 2))}},
+        {"omega": ()},
+        {"omega": (Block(("cl", "v"), correlation=0.2),)},
+        {"priors": {}},
+        {"priors": {"cl": distributions.LogNormal(2.3, 0.3)}},
+        {"priors": {"cl": distributions.Normal(2.3, 0.2)}},
+        {"priors": {"v": distributions.LogNormal(2.3, 0.2)}},
+        {"priors": {"cl": Narrow(1.0)}},
+    ],
+)
+def test_populations_that_differ_in_anything_are_not(changed: dict[str, Any]) -> None:
+    assert written(**changed) != written()
+    assert written(**changed) == written(**changed)
+
+
+def test_distributions_of_ones_own_and_other_functions_are_not_looked_into() -> None:
+    one, other = Narrow(1.0), Narrow(2.0)
+    assert written(priors={"cl": one}) != written(priors={"cl": other})
+    densities = [{"conc": UserDensity(lambda y, f, p: -((y - f) ** 2))} for _ in range(2)]
+    assert written(residual=densities[0]) != written(residual=densities[1])
