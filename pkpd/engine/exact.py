@@ -148,7 +148,8 @@ def exact_outputs_on_grid(
         begin, state, first, last = part
 
         def to_first_row() -> _Vector:
-            since = jnp.maximum(times[jnp.minimum(first, count - 1)] - begin, 0.0)
+            since = times[jnp.minimum(first, count - 1)] - begin
+            since = jnp.where(since < 0, 0.0, since)
             table = exponential(system.matrix, system.size, since)
             return apply(table, tuple(state[i] for i in range(system.size)))
 

@@ -47,16 +47,10 @@ def find_steps(
     """The steps the integration takes with these numbers, to be given to `predict`, which then repeats them.
 
     Outside of compiled functions: how many there are decides a shape. They serve as long as the parameters stay
-    near; find them anew when these have moved. Raises `InputError` where nothing is integrated, and where a steady
-    state has to be found as a fixed point, which has forward derivatives only.
+    near; find them anew when these have moved. Raises `InputError` where nothing is integrated.
     """
     if prepared.plan.way == "exact":
         raise InputError("compartments are exact: there are no steps, and `predict` can be differentiated as it is")
-    if prepared.repeated:
-        raise InputError(
-            "a steady state that is integrated has forward derivatives only: use jax.jvp or jax.jacfwd of `predict` "
-            "without steps"
-        )
     return noted_steps(lambda room: _noted(with_room(prepared, room), dict(parameters), dict(changes or {})))
 
 
@@ -79,7 +73,7 @@ def _solved(
     )
     if prepared.written is None or changes:
         quantities = quantities_of(plan.model, prepared.records, values, changes, jnp)
-        steady = steady_jumps(prepared, values, quantities) if prepared.repeated else None
+        steady = steady_jumps(prepared, values, quantities, steps is not None) if prepared.repeated else None
         line, rows = segments(prepared, quantities, steady, jnp)
     else:
         line, rows = jax.tree.map(jnp.asarray, prepared.written)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.field import NO_COMPARTMENTS, initial_responses
-from pkpd.engine.periodic import fixed_point
+from pkpd.engine.periodic import by_slopes, fixed_point
 from pkpd.engine.plan import Plan
 from pkpd.engine.prepare import Prepared
 from pkpd.engine.rows import Rows
@@ -35,8 +35,13 @@ def at_records(
     }
 
 
-def steady_jumps(prepared: Prepared, values: Mapping[str, Array], q: Quantities) -> Float[Array, "act state subject"]:
-    """What each acting record adds to the states it has cleared; zero for one without SS."""
+def steady_jumps(
+    prepared: Prepared, values: Mapping[str, Array], q: Quantities, reverse: bool
+) -> Float[Array, "act state subject"]:
+    """What each acting record adds to the states it has cleared; zero for one without SS.
+
+    reverse: whether what is integrated can be differentiated in reverse, too; every derivative costs more then.
+    """
     plan, records, acts = prepared.plan, prepared.records, prepared.schedule.acts
     block = plan.model.linear or NO_COMPARTMENTS
     parameters = at_records(values, jnp.asarray(acts.record))
@@ -61,8 +66,17 @@ def steady_jumps(prepared: Prepared, values: Mapping[str, Array], q: Quantities)
         into = tuple(i for i in prepared.repeated if i < system.size)
         found += steady_states(system.matrix, system.size, dose, into)
     if plan.way != "exact":
-        flat = jax.tree.map(jnp.ravel, (parameters, dose))
-        states = _fixed(plan, prepared.repeated, flat[0], flat[1], [jnp.ravel(x) for x in found])
+
+        def fixed(
+            given: tuple[dict[str, Array], dict[str, Array], list[Array]], into: Int[Array, " batch"]
+        ) -> Float[Array, "state batch"]:
+            parameters, numbers, amounts = given
+            return _fixed(plan, prepared.repeated, parameters, Repeated(into=into, **numbers), amounts)
+
+        numbers = dose._asdict()
+        into = numbers.pop("into")
+        given, into = jax.tree.map(jnp.ravel, ((parameters, numbers, list(found)), into))
+        states = (by_slopes(fixed) if reverse else fixed)(given, into)
         found += [state.reshape(steady.shape) for state in states]
     found += [jnp.zeros_like(found[0])] * (len(plan.model.states) - len(found))
     return jnp.stack([jnp.where(steady, amount, 0.0) for amount in found], axis=1)

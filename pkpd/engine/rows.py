@@ -86,7 +86,7 @@ class Profile(NamedTuple):
         before = jnp.sum(self.start[None] < self.times[:, None, None], axis=1)
         segment = jnp.maximum(before - 1, 0)
         since = self.times[:, None] - jnp.take_along_axis(self.start, segment, axis=0)
-        return Rows(segment, jnp.maximum(since, 0.0))
+        return Rows(segment, jnp.where(since < 0, 0.0, since))  # not `maximum`, as in `events.course.locate`
 
 
 class Met(NamedTuple):
@@ -146,7 +146,8 @@ def written(
     def write(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         k, next_row, values = carry
         met = meet(k)
-        inside = polynomial(y, coefficients, jnp.minimum(part(met.since), 1.0))
+        # At the end of a step the part is 1 but for rounding; held to 1 it would lose its derivative.
+        inside = polynomial(y, coefficients, part(met.since))
         before = lax.dynamic_index_in_dim(values, k, keepdims=False)
         now = jnp.where(met.mine[None, :], jnp.stack(inside), before)
         values = lax.dynamic_update_index_in_dim(values, now, k, 0)

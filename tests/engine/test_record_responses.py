@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from components import scaled_error
@@ -14,7 +15,8 @@ from oracles.random_schedules import random_schedule
 from recorded import dosed, dosing_parameters, records_of
 
 from pkpd.engine.compiler import quickly
-from pkpd.engine.predict import predict
+from pkpd.engine.periodic import DERIVATIVES, fixed_point
+from pkpd.engine.predict import find_steps, predict
 from pkpd.engine.prepare import prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
@@ -169,6 +171,70 @@ def test_the_derivative_of_a_nonlinear_steady_state_is_implicit() -> None:
     difference = (step(values["kel"] + h) - step(values["kel"] - h)) / (2 * h)
     assert (np.asarray(value) > 0).all() and (np.asarray(slope) < 0).all()
     np.testing.assert_allclose(slope, difference, rtol=1e-5)
+
+
+@pytest.mark.B5
+def test_a_nonlinear_steady_state_has_second_derivatives_and_reverse_ones() -> None:
+    """y' = -k y^2, dosed itself: from the larger root of k II z^2 - D k II z - D = 0 it falls as z/(1 + k z t)."""
+    dose, interval, hours = 100.0, 12.0, np.array([0.0, 7.0])
+    second_order = Model(
+        name="second order",
+        title="",
+        parameters=(Parameter("k", "", "1/h/mg"),),
+        responses=(
+            Response(
+                states=(State("y", "mg", ""),),
+                inputs=(),
+                initial=lambda p: {"y": 0.0 * p.k},
+                derivative=lambda y, u, p: {"y": -p.k * y.y**2},
+                equations=(),
+            ),
+        ),
+        routes=(Route("into y", "y"),),
+    )
+    schedule = [Record(0.0, DOSE, dose, 1, ii=interval, ss=1), *(Record(hour) for hour in hours)]
+    values = {"k": np.full(1, 0.002)}
+    ready = prepare(
+        second_order, records_of([schedule]), values, outputs=["y"], method="tsit5", tolerances=Tolerances(1e-12, 1e-14)
+    )
+    steps = find_steps(ready, values)
+
+    def forward(log_k):
+        return predict(ready, {"k": jnp.exp(log_k)[None]})["y"][1:, 0]
+
+    def reverse(log_k):
+        return predict(ready, {"k": jnp.exp(log_k)[None]}, steps=steps)["y"][1:, 0]
+
+    def exact(log_k):
+        a = jnp.exp(log_k) * interval
+        z = (dose * a + jnp.sqrt((dose * a) ** 2 + 4 * dose * a)) / (2 * a)
+        return z / (1 + jnp.exp(log_k) * z * hours)
+
+    at, slope = np.log(0.002), jax.jacfwd(exact)
+    np.testing.assert_allclose(quickly(jax.jacrev(reverse))(at), slope(at), rtol=1e-8)
+    np.testing.assert_allclose(quickly(jax.jacfwd(jax.jacfwd(forward)))(at), jax.jacfwd(slope)(at), rtol=1e-8)
+
+
+@pytest.mark.B5
+def test_a_fixed_point_has_every_derivative_a_fit_asks_for() -> None:
+    """z = (z + D)/(1 + a (z + D)), what is left an interval after D is added and falls by the square: two subjects."""
+
+    def found(log_a):
+        a = jnp.exp(log_a)[None]
+        return fixed_point(lambda z: (z + 100.0) / (1 + a * (z + 100.0)), jnp.zeros((1, 2)), jnp.full((1, 2), 100.0))[0]
+
+    def exact(log_a):
+        a = jnp.exp(log_a)
+        return (jnp.sqrt((100.0 * a) ** 2 + 400.0 * a) - 100.0 * a) / (2 * a)
+
+    at, ones = np.log([0.02, 0.3]), np.ones(2)
+
+    def along(function):
+        return lambda log_a: jax.jvp(function, (log_a,), (ones,))[1]
+
+    for order in range(DERIVATIVES + 1):
+        np.testing.assert_allclose(found(at), exact(at), rtol=1e-9, err_msg=f"order {order}")
+        found, exact = along(found), along(exact)
 
 
 def test_without_elimination_there_is_no_number() -> None:
