@@ -12,6 +12,7 @@ from pkpd.fit.connection import connected
 from pkpd.fit.fit import fit
 from pkpd.fit.objective import Approximation
 from pkpd.fit.scalar import Scalar
+from pkpd.models.library import model as library
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Response, Route, State
 from pkpd.population.expression import Covariate, Theta, fixed
 from pkpd.population.individual import LogNormal
@@ -131,6 +132,25 @@ def test_only_scored_records_are_predicted(tmp_path) -> None:  # type: ignore[no
     t = np.array([[1.0, 1.0], [4.0, 4.0]])
     exact = 100 / 30 / 0.9 * (np.exp(-0.1 * t) - np.exp(-t))
     np.testing.assert_allclose(found["conc"], exact, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.B6
+def test_the_gradient_where_steady_states_are_integrated(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """FOCEI asks for second derivatives of predictions, which start from a fixed point here; against differences."""
+    rows = ["ID,TIME,AMT,DV,EVID,SS,II"]
+    for subject, share in ((1, 0.9), (2, 1.2)):
+        seen = ((1, 25.0), (6, 20.0), (12, 15.0), (23, 9.0))
+        rows += [f"{subject},0,1000,.,1,1,24", *(f"{subject},{hour},.,{share * value},0,0,0" for hour, value in seen)]
+    path = tmp_path / "steady.csv"
+    path.write_text("\n".join(rows))
+    data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+    population = Population({"v": LogNormal(50.0, cv=0.3), "vmax": 80.0, "km": 10.0}, {"conc": Additive(2.0)})
+    scalar = Scalar(population, Approximation("focei"), connected(population, library("pk_1cmt_iv_mm"), data).problem)
+    x = np.asarray(population.packing.start())
+    gradient = scalar.value(x)[1]
+    ends = [[scalar.value(x + sign * move)[0] for sign in (1, -1)] for move in 1e-4 * np.eye(len(x))]
+    np.testing.assert_allclose(gradient, [(up - down) / 2e-4 for up, down in ends], atol=1e-5 * np.abs(gradient).max())
 
 
 def test_what_is_said_again_is_not_compiled_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
