@@ -149,7 +149,7 @@ def exact_outputs_on_grid(
 
         def to_first_row() -> _Vector:
             since = times[jnp.minimum(first, count - 1)] - begin
-            since = jnp.where(since < 0, 0.0, since)
+            since = jnp.where(since < 0, 0.0, since)  # not `maximum`, as in `events.course.locate`
             table = exponential(system.matrix, system.size, since)
             return apply(table, tuple(state[i] for i in range(system.size)))
 

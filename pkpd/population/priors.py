@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.errors import InputError
@@ -74,12 +75,19 @@ def checked(given: Mapping[str, Distribution], known: Mapping[str, bool]) -> dic
 
 
 def identity(prior: Distribution) -> Any:
-    """What is equal for two priors that are the same: all their numbers, or, of a class not numpyro's own, the prior
-    itself."""
-    if not type(prior).__module__.startswith("numpyro."):
-        return prior
+    """What is equal for two priors that are the same: all their numbers, or, where a class is not numpyro's own, the
+    prior itself."""
     leaves, structure = jax.tree.flatten(prior)
-    return structure, tuple(float(leaf) for leaf in leaves)
+    if not _of_numpyro(structure):
+        return prior
+    return structure, tuple((np.shape(leaf), np.asarray(leaf).tobytes()) for leaf in leaves)
+
+
+def _of_numpyro(structure: Any) -> bool:
+    """Whether a distribution, and all it is made of, keeps no number that its leaves do not show."""
+    node = structure.node_data()
+    known = node is None or node[0].__module__.partition(".")[0] in ("builtins", "numpyro")
+    return known and all(_of_numpyro(part) for part in structure.children())
 
 
 def penalty(given: Mapping[str, Distribution], summary: Mapping[str, Array]) -> Float[Array, ""]:

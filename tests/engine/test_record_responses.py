@@ -50,6 +50,26 @@ def effect() -> Model:
 MODEL = dosed(0, 1) >> effect()
 
 
+@cache
+def falling(order: int) -> Model:
+    """y' = -k y^order, dosed itself."""
+    return Model(
+        name=f"falling by order {order}",
+        title="",
+        parameters=(Parameter("k", "", "1/h"),),
+        responses=(
+            Response(
+                states=(State("y", "mg", ""),),
+                inputs=(),
+                initial=lambda p: {"y": 0.0 * p.k},
+                derivative=lambda y, u, p: {"y": -p.k * y.y**order},
+                equations=(),
+            ),
+        ),
+        routes=(Route("into y", "y"),),
+    )
+
+
 def matrix() -> NDArray:
     full = np.zeros((3, 3))
     full[:2, :2] = absorbed(disposition(KINETIC["cl"], KINETIC["v1"]), KINETIC["ka"])
@@ -102,21 +122,7 @@ def test_a_steady_state_found_as_a_fixed_point_is_the_solved_one(method: str) ->
 @pytest.mark.parametrize("beside", [True, False], ids=["beside compartments", "without any"])
 def test_a_response_that_is_dosed_reaches_its_steady_state(beside: bool) -> None:
     """y' = -k y, dosed itself: after an endless past of boluses it is at D / (1 - exp(-k II)) and falls from there."""
-    decay = Model(
-        name="decay",
-        title="",
-        parameters=(Parameter("k", "", "1/h"),),
-        responses=(
-            Response(
-                states=(State("y", "mg", ""),),
-                inputs=(),
-                initial=lambda p: {"y": 0.0 * p.k},
-                derivative=lambda y, u, p: {"y": -p.k * y.y},
-                equations=(),
-            ),
-        ),
-        routes=(Route("into y", "y"),),
-    )
+    decay = falling(1)
     model = dosed(0, 1) >> decay if beside else decay
     schedule = [Record(0.0, DOSE, 100.0, 1 + 2 * beside, ii=12.0, ss=1), Record(0.0), Record(7.0)]
     parameters = {"k": np.full(1, 0.05)}
@@ -177,25 +183,10 @@ def test_the_derivative_of_a_nonlinear_steady_state_is_implicit() -> None:
 def test_a_nonlinear_steady_state_has_second_derivatives_and_reverse_ones() -> None:
     """y' = -k y^2, dosed itself: from the larger root of k II z^2 - D k II z - D = 0 it falls as z/(1 + k z t)."""
     dose, interval, hours = 100.0, 12.0, np.array([0.0, 7.0])
-    second_order = Model(
-        name="second order",
-        title="",
-        parameters=(Parameter("k", "", "1/h/mg"),),
-        responses=(
-            Response(
-                states=(State("y", "mg", ""),),
-                inputs=(),
-                initial=lambda p: {"y": 0.0 * p.k},
-                derivative=lambda y, u, p: {"y": -p.k * y.y**2},
-                equations=(),
-            ),
-        ),
-        routes=(Route("into y", "y"),),
-    )
     schedule = [Record(0.0, DOSE, dose, 1, ii=interval, ss=1), *(Record(hour) for hour in hours)]
     values = {"k": np.full(1, 0.002)}
     ready = prepare(
-        second_order, records_of([schedule]), values, outputs=["y"], method="tsit5", tolerances=Tolerances(1e-12, 1e-14)
+        falling(2), records_of([schedule]), values, outputs=["y"], method="tsit5", tolerances=Tolerances(1e-12, 1e-14)
     )
     steps = find_steps(ready, values)
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro import distributions
+from numpyro.distributions.transforms import ExpTransform
 
 import pkpd.engine  # noqa: F401  64 bits
 from pkpd.errors import InputError
@@ -207,13 +208,12 @@ def test_shared_thetas_and_effects_are_one() -> None:
     assert population.packing.names == ("a", "b", "conc.sd", "omega.both")
 
 
+PARAMETERS = {"cl": LogNormal(10, cv=0.3) * (Covariate("weight") / 70) ** 0.75, "v": LogNormal(50, cv=0.2), "ka": 1.0}
+
+
 def written(**changed: Any) -> Population:
     given: dict[str, Any] = {
-        "parameters": {
-            "cl": LogNormal(10, cv=0.3) * (Covariate("weight") / 70) ** 0.75,
-            "v": LogNormal(50, cv=0.2),
-            "ka": 1.0,
-        },
+        "parameters": PARAMETERS,
         "residual": {"conc": Proportional(0.3) & BelowLimit("M3")},
         "omega": (Block(("cl", "v"), correlation=0.3),),
         "priors": {"cl": distributions.LogNormal(2.3, 0.2)},
@@ -229,6 +229,9 @@ def test_populations_that_say_the_same_are_equal() -> None:
     """Those of a second run of a script: what was compiled for the first serves them."""
     assert written() == written()
     assert hash(written()) == hash(written())
+    shares = distributions.Categorical(jnp.array([0.4, 0.6]))
+    mixed = distributions.MixtureSameFamily(shares, distributions.Normal(jnp.array([9.0, 11.0]), 1.0))
+    assert written(priors={"cl": mixed}) == written(priors={"cl": mixed})
     own = {"residual": {"conc": UserDensity(bounded, {"weight": 1.0})}}
     assert written(**own) == written(**own)
     assert hash(written(**own)) == hash(written(**own))
@@ -245,10 +248,10 @@ class Narrow(distributions.Normal):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.2), "ka": 1.0}},
-        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.21), "ka": 1.0}},
-        {"parameters": {"v": LogNormal(50, cv=0.2), "cl": LogNormal(10, cv=0.3), "ka": 1.0}},
-        {"parameters": {"cl": LogNormal(10, cv=0.3), "v": LogNormal(50, cv=0.2), "ka": fixed(1.0)}},
+        {"parameters": PARAMETERS | {"cl": LogNormal(10, cv=0.3)}},
+        {"parameters": PARAMETERS | {"v": LogNormal(50, cv=0.21)}},
+        {"parameters": PARAMETERS | {"ka": fixed(1.0)}},
+        {"parameters": dict(reversed(PARAMETERS.items()))},
         {"residual": {"conc": Proportional(0.3) & BelowLimit("M4")}},
         {"residual": {"conc": UserDensity(lambda y, f, p: -((y - f) ** 2))}},
         {"omega": ()},
@@ -268,5 +271,7 @@ def test_populations_that_differ_in_anything_are_not(changed: dict[str, Any]) ->
 def test_distributions_of_ones_own_and_other_functions_are_not_looked_into() -> None:
     one, other = Narrow(1.0), Narrow(2.0)
     assert written(priors={"cl": one}) != written(priors={"cl": other})
+    inside = [distributions.TransformedDistribution(each, ExpTransform()) for each in (one, other)]
+    assert written(priors={"cl": inside[0]}) != written(priors={"cl": inside[1]})
     densities = [{"conc": UserDensity(lambda y, f, p: -((y - f) ** 2))} for _ in range(2)]
     assert written(residual=densities[0]) != written(residual=densities[1])
