@@ -97,7 +97,7 @@ def _dense_output(solver: Any, b: np.ndarray) -> np.ndarray:
     @jax.jit  # else every operation in it would be compiled by itself
     def interpolated(at: jax.Array) -> jax.Array:
         interpolant = solver.interpolation_cls(
-            t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=jnp.eye(stages)
+            t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=jnp.asarray(np.eye(stages))
         )
         return jax.vmap(interpolant.evaluate)(at)
 

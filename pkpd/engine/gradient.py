@@ -17,7 +17,7 @@ from pkpd.engine.plan import Plan, plan
 from pkpd.engine.replay import ROOM, refuse_failed
 from pkpd.engine.rows import Profile
 from pkpd.engine.simulate import check
-from pkpd.engine.solve import solve
+from pkpd.engine.solve import Chunk, solve
 from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import Doses, infused_by
 from pkpd.models.model import Model
@@ -103,7 +103,7 @@ def _slopes(
         parameters, line, durations = subjects
 
         def total(parameters: dict[str, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
-            found = solve(plan, parameters, parameters, line, durations, kind, Profile(times, line.start))
+            found = solve(plan, Chunk(parameters, line, durations, kind, Profile(times, line.start)))
             each = loss(found.named(plan.names), data)
             if found.outcome is None:
                 return jnp.sum(each), (each, jnp.full_like(each, jnp.inf), jnp.zeros(1, dtype=int))

@@ -16,7 +16,7 @@ from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.prepare import Prepared, quantities_of, segments
 from pkpd.engine.repeated import at_records, steady_jumps
 from pkpd.engine.replay import noted_steps
-from pkpd.engine.solve import Solution, solve
+from pkpd.engine.solve import Chunk, Solution, solve
 from pkpd.errors import InputError
 from pkpd.events.course import Course
 
@@ -77,11 +77,13 @@ def _solved(
         line, rows = segments(prepared, quantities, steady, jnp)
     else:
         line, rows = jax.tree.map(jnp.asarray, prepared.written)
-    inside, at_rows = values, values
+    chunk = Chunk(values, line, line.duration, jnp.arange(line.start.shape[0]), rows)
     if prepared.carry is not None:
-        inside = at_records(values, _carried(prepared, line))
-        at_rows = at_records(values, prepared.rows_read(jnp))  # a record is read with its own parameters
-    return solve(plan, inside, at_rows, line, line.duration, jnp.arange(line.start.shape[0]), rows, steps=steps)
+        chunk = chunk._replace(
+            parameters=at_records(values, _carried(prepared, line)),
+            changed=at_records(values, prepared.rows_read(jnp)),  # a record is read with its own parameters
+        )
+    return solve(plan, chunk, steps)
 
 
 def _carried(prepared: Prepared, line: Course) -> Int[Array, "segment subject"]:

@@ -13,7 +13,7 @@ from pkpd.engine.periodic import by_slopes, fixed_point
 from pkpd.engine.plan import Plan
 from pkpd.engine.prepare import Prepared
 from pkpd.engine.rows import Rows
-from pkpd.engine.solve import solve
+from pkpd.engine.solve import Chunk, solve
 from pkpd.engine.steady import Repeated, spans, steady_states
 from pkpd.engine.system import linear_system
 from pkpd.engine.tolerances import Tolerances
@@ -118,7 +118,7 @@ def _fixed(
     def period(z: Float[Array, "state batch"]) -> Float[Array, "state batch"]:
         begins = jnp.concatenate([jnp.stack(amounts), z]) if amounts else z
         from_there = line._replace(jump=line.jump.at[0].add(begins))
-        found = solve(inner, parameters, parameters, from_there, durations, jnp.arange(4), rows)
+        found = solve(inner, Chunk(parameters, from_there, durations, jnp.arange(4), rows))
         return found.sound.integrated[0] - rest
 
     responses = initial_responses(plan.model, parameters)

@@ -19,7 +19,7 @@ from pkpd.engine.compiler import jitted
 from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Profile
-from pkpd.engine.solve import solve
+from pkpd.engine.solve import Chunk, solve
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
@@ -110,9 +110,8 @@ def _solved(
 
     def one(subjects: Subjects, kind: Array, times: Array) -> Solved:
         parameters, line, durations = subjects
-        values, _, outcome = solve(
-            plan, parameters, parameters, line, durations, kind, Profile(times, line.start), even
-        )
+        chunk = Chunk(parameters, line, durations, kind, Profile(times, line.start), even)
+        values, _, outcome = solve(plan, chunk)
         if outcome is None:
             none = jnp.zeros(1, dtype=int)
             return Solved(values, jnp.full_like(line.start[0], jnp.inf), none, none)

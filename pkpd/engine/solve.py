@@ -33,11 +33,10 @@ from pkpd.engine.lockstep import Numbers, Outcome, Segments, Steps, integrate
 from pkpd.engine.method import Column, Columns
 from pkpd.engine.plan import Plan, method_of
 from pkpd.engine.precision import check_double_precision
-from pkpd.engine.propagator import Sparse
 from pkpd.engine.replay import replayed
 from pkpd.engine.rows import Profile, Rows
 from pkpd.engine.step import Dynamics
-from pkpd.engine.system import LinearSystem, linear_system
+from pkpd.engine.system import linear_system
 from pkpd.events.course import Course
 
 Parameters = dict[str, Float[Array, "..."]]
@@ -69,61 +68,63 @@ class Solution(NamedTuple):
         return self._replace(values=values, integrated=integrated)
 
 
-def solve(
-    plan: Plan,
-    parameters: Parameters,
-    at_rows: Parameters,
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    rows: Rows | Profile,
-    grid: bool = False,
-    steps: Steps | None = None,
-) -> Solution:
-    """Values at `rows` for one chunk of subjects.
+class Chunk(NamedTuple):
+    """Subjects solved together: what they go through, and where their values are wanted.
 
-    parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own); at_rows:
-    the same at the rows. Segment s of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at
-    evenly spaced times. steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX
-    is set to 32 bits.
+    parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own). Segment s
+    of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at evenly spaced times. changed: the
+    parameters at the rows, if any changes.
+    """
+
+    parameters: Parameters
+    line: Course
+    durations: Float[Array, "kind batch"]
+    kind: Int[Array, " segment"]
+    rows: Rows | Profile
+    grid: bool = False
+    changed: Parameters | None = None
+
+    @property
+    def at_rows(self) -> Parameters:
+        """The parameters the rows are read with."""
+        return self.parameters if self.changed is None else self.changed
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and subjects."""
+        return self.rows.height, self.line.start.shape[1]
+
+
+def solve(plan: Plan, chunk: Chunk, steps: Steps | None = None) -> Solution:
+    """Values at the rows of one chunk of subjects.
+
+    steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX is set to 32 bits.
     """
     check_double_precision()
-    solver = _solve_whole if plan.way == "whole" else _solve_apart
-    found = solver(plan, parameters, at_rows, line, durations, kind, rows, grid, steps)
+    found = (_solve_whole if plan.way == "whole" else _solve_apart)(plan, chunk, steps)
     if not plan.derived:
         return found
     known = found.named(plan.solved)
     like = next(iter(known.values()))
-    derived = with_derived(plan.model, known, plan.derived, SimpleNamespace(**_at_every_row(at_rows, like.shape)))
+    derived = with_derived(plan.model, known, plan.derived, SimpleNamespace(**_at_every_row(chunk)))
     more = ((derived[name] + jnp.zeros_like(like))[:, None] for name in plan.derived)
     return found._replace(values=(*found.values, *more))
 
 
-def _solve_apart(
-    plan: Plan,
-    parameters: Parameters,
-    at_rows: Parameters,
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    rows: Rows | Profile,
-    grid: bool,
-    steps: Steps | None,
-) -> Solution:
+def _solve_apart(plan: Plan, chunk: Chunk, steps: Steps | None) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
     infused = sum(i < len(block.states) for i in plan.infused)
     readouts = plan.solved[: len(plan.readouts) + len(plan.integrals)]
     inputs = plan.model.sources(name for response in plan.model.responses for name in response.inputs)
     driving = () if plan.way == "exact" else tuple(name for name in inputs if name in plan.model.outputs_of_linear)
-    batch = line.start.shape[1]
+    line, (height, batch) = chunk.line, chunk.shape
     found, drive, linear = (), None, jnp.zeros((line.start.shape[0], 0, batch))
     if readouts or driving:
-        found, fed = _compartments(plan, parameters, at_rows, line, durations, kind, rows, grid, readouts, driving)
+        found, fed = _compartments(plan, chunk, readouts, driving)
         drive, linear = fed or (drive, linear)
     if plan.way == "exact":
-        return Solution(found, jnp.zeros((rows.height, 0, batch)), None)
+        return Solution(found, jnp.zeros((height, 0, batch)), None)
 
-    constant, changing = _apart(parameters)
     method = method_of(plan)
     dynamics = Dynamics(
         field=lambda p: driven(plan.model, p),
@@ -132,64 +133,51 @@ def _solve_apart(
         method=method,
     )
     numbers = Numbers(
-        initial=initial_responses(plan.model, _first(parameters)),
-        constant=constant,
+        initial=initial_responses(plan.model, _first(chunk.parameters)),
+        constant=_constant(chunk.parameters),
         drive=drive,
-        segments=_segments(line, durations, kind, linear, len(block.states), infused, changing),
+        segments=_segments(chunk, linear, len(block.states), infused),
         scale=_scale(plan, line)[len(block.states) :],
     )
-    walked, outcome = _walk(plan, dynamics, numbers, rows, steps)
+    walked, outcome = _walk(plan, dynamics, numbers, chunk.rows, steps)
     return Solution((*found, walked), walked, outcome)
 
 
 def _compartments(
-    plan: Plan,
-    parameters: Parameters,
-    at_rows: Parameters,
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    rows: Rows | Profile,
-    grid: bool,
-    readouts: tuple[str, ...],
-    driving: tuple[str, ...],
+    plan: Plan, chunk: Chunk, readouts: tuple[str, ...], driving: tuple[str, ...]
 ) -> tuple[tuple[Array, ...], tuple[DyadicDrive, Float[Array, "segment state batch"]] | None]:
     """The readouts at the rows; what drives the responses if anything does, and the states each segment begins with."""
+    parameters, line, durations, rows = chunk.parameters, chunk.line, chunk.durations, chunk.rows
     block = plan.model.linear or NO_COMPARTMENTS
     own = tuple(block.names[i] for i in plan.infused if i < len(block.states))
     system = linear_system(block, parameters, own, plan.integrals)
-    # What drives has no integrals.
-    source = linear_system(block, parameters, own) if plan.integrals and driving else system
     fractions = method_of(plan).fractions if driving else ()
-    profile = rows if grid and isinstance(rows, Profile) else None
+    profile = rows if chunk.grid and isinstance(rows, Profile) else None
     place = rows.rows() if isinstance(rows, Profile) else rows
     spans = {"segments": over_segments(durations)}
     if readouts and profile is None:
         spans["rows"] = over_rows(place)
     # Long profiles are for much work: there it counts that fractions of a step need no squarings.
-    together = driving and source is system and profile is None
+    together = driving and profile is None and not plan.integrals
     if together:
         spans["fractions"] = over_fractions(durations, fractions)
     made = propagators(system, spans)
+    entering, rate = line.jump[:, : len(block.states)], line.rate[:, : len(own)]
+    states = segment_states(system, made["segments"], chunk.kind, entering, rate, line.clears)
 
-    def at_starts(system: LinearSystem, steps: Sparse) -> Float[Array, "segment state batch"]:
-        entering, rate = line.jump[:, : len(block.states)], line.rate[:, : len(own)]
-        return segment_states(system, steps, kind, entering, rate, line.clears)
-
-    states = at_starts(system, made["segments"])
     found: tuple[Array, ...] = ()
     if readouts and profile is not None:
         found = (exact_outputs_on_grid(system, readouts, line.start, states, profile.times),)
     elif readouts:
-        weights = linear_system(block, at_rows, own, plan.integrals).readouts
+        weights = linear_system(block, chunk.at_rows, own, plan.integrals).readouts
         found = (exact_outputs(system, readouts, states, place, made["rows"], weights),)
     if not driving:
         return found, None
+    # What drives has no integrals: they are the last states, and no other depends on them.
+    source = linear_system(block, parameters, own) if plan.integrals else system
     if not together:
         made = propagators(source, {"fractions": over_fractions(durations, fractions)})
-    if source is not system:
-        states = at_starts(source, propagators(source, {"segments": over_segments(durations)})["segments"])
-    return found, (dyadic_drive(source, driving, fractions, made["fractions"]), states)
+    return found, (dyadic_drive(source, driving, fractions, made["fractions"]), states[:, : source.size])
 
 
 def _walk(
@@ -206,20 +194,9 @@ def _walk(
     return replayed(dynamics, numbers, place, steps), None
 
 
-def _solve_whole(
-    plan: Plan,
-    parameters: Parameters,
-    at_rows: Parameters,
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    rows: Rows | Profile,
-    grid: bool,
-    steps: Steps | None,
-) -> Solution:
-    block = plan.model.linear or NO_COMPARTMENTS
+def _solve_whole(plan: Plan, chunk: Chunk, steps: Steps | None) -> Solution:
+    line, block = chunk.line, plan.model.linear or NO_COMPARTMENTS
     compartments = len(block.states)
-    constant, changing = _apart(parameters)
     nothing = jnp.zeros_like(line.start[0])
     integrals = (nothing,) * len(plan.integrals)
     dynamics = Dynamics(
@@ -228,54 +205,46 @@ def _solve_whole(
         fed=plan.infused,
         method=method_of(plan),
     )
+    responses = initial_responses(plan.model, _first(chunk.parameters))
     numbers = Numbers(
-        initial=(nothing,) * compartments + initial_responses(plan.model, _first(parameters)) + integrals,
-        constant=constant,
+        initial=(nothing,) * compartments + responses + integrals,
+        constant=_constant(chunk.parameters),
         drive=None,
-        segments=_segments(line, durations, kind, line.jump[:, :0], 0, 0, changing),
+        segments=_segments(chunk, line.jump[:, :0], 0, 0),
         scale=_scale(plan, line) + tuple(jnp.ones_like(nothing) for _ in integrals),
     )
-    integrated, outcome = _walk(plan, dynamics, numbers, rows, steps)
+    integrated, outcome = _walk(plan, dynamics, numbers, chunk.rows, steps)
     amounts = tuple(integrated[:, i] for i in range(compartments))
-    amounts_shape = (rows.height, line.start.shape[1])
-    read = read_compartments(plan.model, amounts, _at_every_row(at_rows, amounts_shape))
+    read = read_compartments(plan.model, amounts, _at_every_row(chunk))
     values = [read[name][:, None] for name in plan.readouts]
     states = integrated[:, compartments:]
-    responses = states.shape[1] - len(integrals)
-    return Solution((*values, states[:, responses:], states[:, :responses]), integrated, outcome)
+    return Solution((*values, states[:, len(responses) :], states[:, : len(responses)]), integrated, outcome)
 
 
-def _at_every_row(parameters: Parameters, shape: tuple[int, ...]) -> dict[str, Float[Array, "row batch"]]:
+def _at_every_row(chunk: Chunk) -> dict[str, Float[Array, "row batch"]]:
     return {
-        name: value if value.ndim == 2 else jnp.broadcast_to(value[None], shape) for name, value in parameters.items()
+        name: value if value.ndim == 2 else jnp.broadcast_to(value[None], chunk.shape)
+        for name, value in chunk.at_rows.items()
     }
 
 
-def _segments(
-    line: Course,
-    durations: Float[Array, "kind batch"],
-    kind: Int[Array, " segment"],
-    linear: Float[Array, "segment linear batch"],
-    before: int,
-    fed_before: int,
-    changing: Parameters,
-) -> Segments:
+def _segments(chunk: Chunk, linear: Float[Array, "segment linear batch"], before: int, fed_before: int) -> Segments:
     """The segments as the integrated states see them, the first `before` states being solved elsewhere."""
+    line = chunk.line
     return Segments(
-        durations=durations,
-        kind=kind,
+        durations=chunk.durations,
+        kind=chunk.kind,
         start=line.start,
         linear=linear,
         clears=line.clears,
         jump=line.jump[:, before:],
         rate=line.rate[:, fed_before:],
-        parameters=changing,
+        parameters={name: value for name, value in chunk.parameters.items() if value.ndim == 2},
     )
 
 
-def _apart(parameters: Parameters) -> tuple[dict[str, Column], Parameters]:
-    constant = {name: value for name, value in parameters.items() if value.ndim == 1}
-    return constant, {name: value for name, value in parameters.items() if value.ndim == 2}
+def _constant(parameters: Parameters) -> dict[str, Column]:
+    return {name: value for name, value in parameters.items() if value.ndim == 1}
 
 
 def _first(parameters: Parameters) -> dict[str, Column]:

@@ -31,7 +31,7 @@ def asymptotic_draws(population: Population, x: Vector, uncertainty: Uncertainty
     values, vectors = np.linalg.eigh(uncertainty.covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     count = CHAINS * draws
-    e = np.stack([np.asarray(standard_normal(seed, "drawn", one, count, -np.inf, np.inf)) for one in uncertainty.names])
+    e = np.stack([standard_normal(seed, "drawn", one, count, -np.inf, np.inf) for one in uncertainty.names])
     placed = jnp.asarray(x[:, None] + root @ e)
     found = jax.jit(lambda placed: population.summary(population.packing.values(placed)))(placed)
     with warnings.catch_warnings():

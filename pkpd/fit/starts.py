@@ -34,4 +34,4 @@ def _uniform(seed: int, name: str, count: int) -> Float[np.ndarray, " count"]:
     """Uniform in (-1, 1), one a start."""
     from scipy.special import ndtr
 
-    return 2.0 * ndtr(np.asarray(standard_normal(seed, "starts", name, count))) - 1.0
+    return 2.0 * ndtr(standard_normal(seed, "starts", name, count)) - 1.0

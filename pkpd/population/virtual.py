@@ -42,7 +42,7 @@ def draw_patients(distributions: Mapping[str, Covariate], count: int, seed: int)
             return (_uniform_rank(seed, name, count) < c.mean).astype(float)
         low = -np.inf if c.lower is None else (c.lower - c.mean) / c.sd
         high = np.inf if c.upper is None else (c.upper - c.mean) / c.sd
-        return c.mean + c.sd * np.asarray(standard_normal(seed, "patients", name, count, low, high))
+        return c.mean + c.sd * standard_normal(seed, "patients", name, count, low, high)
 
     weight, height = drawn("weight"), drawn("height")
     return Patients(
@@ -71,7 +71,7 @@ def draw_typical_values(model: Model, known: Mapping[str, Prior], count: int, se
             parameter,
             np.full(count, known[parameter.symbol].typical),
             known[parameter.symbol].uncertainty_cv,
-            np.asarray(standard_normal(seed, "typical values", parameter.symbol, count)),
+            standard_normal(seed, "typical values", parameter.symbol, count),
         )
         for parameter in model.parameters
     }
@@ -93,7 +93,7 @@ def draw_parameters(
         centre = np.full(patients.count, float(typical[parameter.symbol]))
         if prior.allometry is not None:
             centre = centre * (patients.weight / prior.allometry.reference_weight) ** prior.allometry.exponent
-        eta = np.asarray(standard_normal(seed, "parameters", parameter.symbol, patients.count))
+        eta = standard_normal(seed, "parameters", parameter.symbol, patients.count)
         drawn[parameter.symbol] = _vary(parameter, centre, prior.bsv_cv or 0.0, eta)
     return drawn
 
@@ -109,4 +109,4 @@ def _uniform_rank(seed: int, name: str, count: int) -> Column:
     """Uniform numbers in (0, 1), from the standard normal ones."""
     from scipy.special import ndtr
 
-    return ndtr(np.asarray(standard_normal(seed, "patients", name, count)))
+    return ndtr(standard_normal(seed, "patients", name, count))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pkpd.regimens.drawing import (
     HOURS_PER_DAY,
@@ -113,6 +113,7 @@ def il2_figure(comparison: Comparison) -> Figure:
     grid[0, 0].set_yscale("log")
     grid[0, 0].set_ylim(IL2.floor / 2, max(10.0, 1.5 * highest))
     grid[0, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    grid[0, 0].yaxis.set_minor_locator(NullLocator())
     figure.supylabel(f"{IL2.axis}, log axis", fontsize=9)
     return figure
 

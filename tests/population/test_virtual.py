@@ -33,12 +33,18 @@ def test_body_surface_area_of_the_textbook_adult() -> None:
 
 
 def test_a_larger_population_begins_with_the_smaller_one() -> None:
-    few, many = draw_patients(TRIAL, 10, seed=3), draw_patients(TRIAL, 100, seed=3)
+    few, many = draw_patients(TRIAL, 10, seed=3), draw_patients(TRIAL, 1500, seed=3)  # by another program
     np.testing.assert_array_equal(few.weight, many.weight[:10])
     a = draw_parameters(BODY, KNOWN, typical_values(KNOWN), few, seed=3)
     b = draw_parameters(BODY, KNOWN, typical_values(KNOWN), many, seed=3)
     for symbol in BODY.symbols:
         np.testing.assert_array_equal(a[symbol], b[symbol][:10])
+
+
+def test_a_seed_may_be_long() -> None:
+    """Beyond 32 bits, and each bit counts."""
+    weights = [draw_patients(TRIAL, 10, seed=seed).weight for seed in (2**40, 2**40 + 2**33)]
+    assert not np.array_equal(*weights)
 
 
 def test_another_seed_gives_other_patients() -> None:
