@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cold_start
+import fits
 import workload
 import workloads
 from rich.console import Console
@@ -26,8 +27,8 @@ from rich.table import Table
 
 PEER_TOLERANCE = 1e-8
 RESULTS = Path(__file__).parent / "results.json"
-COLD_START = "cold_start"
-PACKAGES = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner", "scikit-sundae")
+COLD_START, FITS = "cold_start", "fits"
+PACKAGES = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner", "pynlme", "scikit-sundae")
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def one(name: str, repeats: int) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="the workloads beside their peers")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of pkpd; the median counts")
-    every = [*workloads.WORKLOADS, COLD_START]
+    every = [*workloads.WORKLOADS, FITS, COLD_START]
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -93,7 +94,7 @@ def main() -> int:
         return 0
 
     rows = []
-    for name in (name for name in options.only if name != COLD_START):
+    for name in (name for name in options.only if name in workloads.WORKLOADS):
         again = [sys.executable, __file__, "--here", "--only", name, "--repeats", str(options.repeats)]
         done = subprocess.run(again, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -103,12 +104,15 @@ def main() -> int:
         print(f"{name} done", file=sys.stderr)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     named = {row["workload"]: row for row in [*kept.get("workloads", []), *rows]}
+    fitted = fits.measured() if FITS in options.only else kept.get(FITS)
     first_calls = cold_start.measured() if COLD_START in options.only else kept.get(COLD_START)
     results: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
         "versions": {name: version(name) for name in PACKAGES},
         "workloads": [named[name] for name in sorted(named)],
     }
+    if fitted:
+        results[FITS] = fitted
     if first_calls:
         results[COLD_START] = first_calls
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
@@ -118,6 +122,8 @@ def main() -> int:
         error = f"{row['max_rel_error']:.1e}" if "max_rel_error" in row else ""
         table.add_row(row["workload"], f"{row['seconds']:.3f}", error, _against(row))
     Console().print(table)
+    if fitted and FITS in options.only:
+        Console().print(fits.table(fitted))
     if first_calls is not None and COLD_START in options.only:
         Console().print(
             f"cold start: first profile {first_calls['first_simulate_seconds']:.1f} s, quick start "

@@ -28,12 +28,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fit is: `step` from 0, objective, largest derivative, all of x."""
+    """Where a fit is: `step` from 0, objective, largest derivative, all of x; how often the objective was evaluated."""
 
     step: int
     value: float
     gradient: float
     x: Float[np.ndarray, " parameter"]
+    evaluations: int
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ class Descent(NamedTuple):
     best_value: Any
     memory: Any
     step: Any
+    evaluations: Any
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class FirstOrder:
         """The start."""
         value, gradient, _ = scalar.value(x)
         memory = self._method().init(jnp.asarray(x))
-        return Descent(x, np.asarray(value), gradient, x, np.asarray(value), memory, np.asarray(0))
+        return Descent(x, np.asarray(value), gradient, x, np.asarray(value), memory, np.asarray(0), np.asarray(1))
 
     def step(self, scalar: Scalar, state: Descent) -> Descent:
         """One step; back to the best point where the objective has become infinite."""
@@ -61,9 +62,11 @@ class FirstOrder:
             update, memory = self._method().update(jnp.asarray(state.gradient), state.memory, jnp.asarray(state.x))
         x = np.asarray(state.x + np.asarray(update))
         value, gradient, _ = scalar.value(x)
+        evaluations = state.evaluations + 1
         if not np.isfinite(value):
             x = 0.5 * (state.x + state.best) if not np.array_equal(state.x, state.best) else state.best
             value, gradient, _ = scalar.value(x)
+            evaluations = evaluations + 1
         better = value < state.best_value
         return Descent(
             x,
@@ -73,6 +76,7 @@ class FirstOrder:
             np.asarray(value) if better else state.best_value,
             memory,
             state.step + 1,
+            evaluations,
         )
 
     def terminate(self, state: Descent) -> Verdict:
@@ -92,4 +96,5 @@ class FirstOrder:
 
     def progress(self, state: Descent) -> Progress:
         """The last value."""
-        return Progress(int(state.step), float(state.value), float(np.abs(state.gradient).max()), np.asarray(state.x))
+        largest = float(np.abs(state.gradient).max())
+        return Progress(int(state.step), float(state.value), largest, np.asarray(state.x), int(state.evaluations))

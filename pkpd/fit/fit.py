@@ -1,6 +1,5 @@
 """Fitting a population to a problem: starts, the outer method, the covariance step, and what came of it."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from pkpd.errors import InputError
 from pkpd.fit.audit import Audit, audit
 from pkpd.fit.checkpoint import Checkpoint, fingerprint
+from pkpd.fit.clock import Clock
 from pkpd.fit.covariance import Uncertainty, uncertainty
 from pkpd.fit.estimator import Estimator, Progress, Verdict, run
 from pkpd.fit.individual import Individual, located
@@ -31,12 +31,14 @@ _AGREE = 0.1
 
 @dataclass(frozen=True)
 class Start:
-    """What became of one start. `failed`: subjects whose objective could not be computed where it ended."""
+    """What became of one start. `evaluations` of the objective and its gradient; `failed`: subjects whose objective
+    could not be computed where it ended."""
 
     x: Vector
     value: float
     verdict: Verdict
     steps: int
+    evaluations: int
     failed: tuple[int, ...]
 
 
@@ -48,7 +50,8 @@ class Fit:
     natural scale. `z`: whitened random effects, eta = L z. `etas`: by effect, `[subject]` or `[record, subject]`.
     `subject_ofv`: without priors. `uncertainty`: None where none was asked for. `audit`: None where the objective is
     infinite, or `examined` was not called. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
-    ended within 0.1 of the best. `seconds`: by part.
+    ended within 0.1 of the best. `seconds`: by part; `compiling`:
+    those among them in which programs were made, not run.
     """
 
     population: Population
@@ -70,6 +73,12 @@ class Fit:
     agreeing: int
     reasons: tuple[str, ...]
     seconds: dict[str, float]
+    compiling: float
+
+    @property
+    def evaluations(self) -> int:
+        """How often all starts evaluated the objective and its gradient."""
+        return sum(one.evaluations for one in self.starts)
 
     @property
     def se(self) -> dict[str, float]:
@@ -141,7 +150,7 @@ def estimated(
     if starts < 1:
         raise InputError(f"starts={starts}: a fit has one start or more")
     refuse_impossible(population, problem, table)
-    clock = time.perf_counter()
+    clock = Clock()
     ended = []
     for k, x in enumerate(random_starts(population, starts, seed)):
         place = None if checkpoints is None else checkpoints / f"start_{k:03d}.npz"
@@ -149,7 +158,7 @@ def estimated(
     converged = [one for one in ended if one.verdict.converged]
     best = min(converged or ended, key=lambda one: one.value)
     judged = tuple(_judged(one, best) for one in ended)
-    return _result(scalar, table, best, judged, {"estimation": time.perf_counter() - clock})
+    return _result(scalar, table, best, judged, clock)
 
 
 def examined(found: Fit, problem: Problem, *, covariance: str | None = "sandwich", seed: int = 0) -> Fit:
@@ -157,17 +166,23 @@ def examined(found: Fit, problem: Problem, *, covariance: str | None = "sandwich
     if not np.isfinite(found.ofv):
         return found
     scalar = Scalar(found.population, found.method, problem)
-    step, reasons, seconds = None, list(found.reasons), dict(found.seconds)
+    step, reasons, seconds, clock = None, list(found.reasons), dict(found.seconds), Clock()
     if covariance is not None:
-        clock = time.perf_counter()
         step = uncertainty(scalar, found.x, covariance)
         reasons += step.verdict
-        seconds["covariance"] = time.perf_counter() - clock
-    clock = time.perf_counter()
+        seconds["covariance"] = clock.seconds
+    before = clock.seconds
     audited = audit(scalar, found.x, float(found.subject_ofv.sum()), None if step is None else step.r, seed)
     reasons += audited.reasons
-    seconds["audit"] = time.perf_counter() - clock
-    return replace(found, uncertainty=step, audit=audited, reasons=tuple(reasons), seconds=seconds)
+    seconds["audit"] = clock.seconds - before
+    return replace(
+        found,
+        uncertainty=step,
+        audit=audited,
+        reasons=tuple(reasons),
+        seconds=seconds,
+        compiling=found.compiling + clock.compiling,
+    )
 
 
 def refuse_impossible(population: Population, problem: Problem, table: Table) -> None:
@@ -217,10 +232,11 @@ def _from(
     end = estimator.finish(state)
     found = scalar.evaluation(end)
     failed = tuple(int(i) for i in np.flatnonzero(found.failed))
-    return Start(end, scalar.value(end)[0], verdict, estimator.progress(state).step, failed)
+    last = estimator.progress(state)
+    return Start(end, scalar.value(end)[0], verdict, last.step, last.evaluations, failed)
 
 
-def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...], seconds: dict[str, float]) -> Fit:
+def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...], clock: Clock) -> Fit:
     population, problem, x = scalar.population, scalar.problem, best.x
     found = scalar.evaluation(x)
     z = np.asarray(found.z)
@@ -252,5 +268,6 @@ def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...],
         starts=ended,
         agreeing=agreeing,
         reasons=tuple(reasons),
-        seconds=seconds,
+        seconds={"estimation": clock.seconds},
+        compiling=clock.compiling,
     )

@@ -147,14 +147,13 @@ def evaluate(
 
 
 def hessian(
-    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Float[np.ndarray, "parameter parameter"]:
     """Second derivatives of the summed objective, exact, priors not included.
 
-    In three parts, each compiled on its own: the modes, by `evaluate`; the derivatives of the predictions there; and
-    what the objective makes of them.
+    z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
+    and what the objective makes of them.
     """
-    z = evaluate(x, population, approximation, problem).z
     place = _placed(x, z, population, approximation, problem)
     second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
     found = np.asarray(second(x, place, population, approximation, problem))

@@ -103,7 +103,8 @@ class QuasiNewton:
 
     def progress(self, state: Position) -> Progress:
         """The last value."""
-        return Progress(int(state.step), float(state.value), float(np.abs(state.gradient).max()), state.x)
+        largest = float(np.abs(state.gradient).max())
+        return Progress(int(state.step), float(state.value), largest, state.x, int(state.evaluations))
 
 
 class _Found(NamedTuple):

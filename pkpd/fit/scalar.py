@@ -1,6 +1,6 @@
 """The objective as one number of the packed parameters: what an outer optimiser sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -26,14 +26,20 @@ class Scalar:
     population: Population
     approximation: Approximation
     problem: Problem
+    _last: dict[bytes, Evaluation] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The last evaluation: where an estimator ends is asked for again, by all that examines it."""
 
     def __post_init__(self) -> None:
         self.approximation.check(self.population)
 
     def evaluation(self, x: Vector) -> Evaluation:
         """Everything about the objective at x, one entry a subject; priors not included."""
-        found = evaluate(jnp.asarray(x), self.population, self.approximation, self.problem)
-        return jax.tree.map(np.asarray, found)
+        key = np.asarray(x, float).tobytes()
+        if key not in self._last:
+            found = evaluate(jnp.asarray(x), self.population, self.approximation, self.problem)
+            self._last.clear()
+            self._last[key] = jax.tree.map(np.asarray, found)
+        return self._last[key]
 
     def value(self, x: Vector) -> tuple[float, Vector, Float[np.ndarray, "parameter unit"]]:
         """The objective with priors (infinite if a subject failed), its gradient, and the scores of what is
@@ -54,7 +60,8 @@ class Scalar:
 
     def hessian(self, x: Vector) -> Float[np.ndarray, "parameter parameter"]:
         """Exact second derivatives of the objective with priors."""
-        found = np.asarray(hessian(jnp.asarray(x), self.population, self.approximation, self.problem))
+        z = jnp.asarray(self.evaluation(x).z)
+        found = hessian(jnp.asarray(x), z, self.population, self.approximation, self.problem)
         if self.population.priors:
             found = found + np.asarray(jax.hessian(self.population.penalty)(jnp.asarray(x)))
         return found

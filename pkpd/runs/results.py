@@ -67,7 +67,9 @@ def results(fit: Fit, model: Model, problem: Problem) -> dict[str, Any]:
             "agreeing": fit.agreeing,
             "reasons": list(fit.reasons),
             "lights": _lights(fit, rows),
+            "evaluations": fit.evaluations,
             "seconds": fit.seconds,
+            "compiling": fit.compiling,
             "parameters": rows,
             "x": dict(zip(population.packing.names, np.asarray(fit.x).tolist(), strict=True)),
         }

@@ -140,7 +140,7 @@ def run(
         status = "failed" if result["ofv"] is None else "suspect" if result["reasons"] else "finished"
         for one in warnings:
             folder.log(f"{one['severity']}: {one['message']}")
-    folder.told(status=status, seconds=result["seconds"], ended=_now())
+    folder.told(status=status, seconds=result["seconds"], compiling=result["compiling"], ended=_now())
     folder.log(status)
     return Outcome(folder.path, status, result)
 

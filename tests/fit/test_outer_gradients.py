@@ -7,8 +7,9 @@ import pytest
 from closed_forms import one_compartment_oral, plain_table
 
 from pkpd.engine.compiler import quickly
-from pkpd.fit.objective import Approximation, evaluate, hessian
+from pkpd.fit.objective import Approximation, evaluate
 from pkpd.fit.problem import Problem, problem
+from pkpd.fit.scalar import Scalar
 from pkpd.population.expression import Covariate, Theta
 from pkpd.population.individual import LogNormal
 from pkpd.population.omega import Block
@@ -86,7 +87,7 @@ def test_the_gradient_is_exact(approximation: Approximation, oral: tuple[Populat
 def test_second_derivatives_are_exact(oral: tuple[Population, Problem]) -> None:
     focei = Approximation("focei")
     x = oral[0].packing.start()
-    exact = np.asarray(hessian(jnp.asarray(x), oral[0], focei, oral[1]))
+    exact = Scalar(oral[0], focei, oral[1]).hessian(np.asarray(x))
     compared = differences(
         lambda at: np.asarray(evaluate(jnp.asarray(at), oral[0], focei, oral[1]).score.sum(axis=1)), x, 1e-3
     )
@@ -141,5 +142,5 @@ def test_second_derivatives_by_rows_are_those_by_pairs(
     found = []
     for large in (True, False):
         monkeypatch.setattr(objective, "_large", lambda parameters, place, approximation, large=large: large)
-        found.append(np.asarray(hessian(x, population, Approximation(method), data)))
+        found.append(Scalar(population, Approximation(method), data).hessian(np.asarray(x)))
     np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-10 * np.abs(found[0]).max())

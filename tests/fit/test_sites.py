@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from pkpd.errors import InputError
 from pkpd.fit.fit import fit
-from pkpd.fit.objective import Approximation, evaluate, hessian
+from pkpd.fit.objective import Approximation, evaluate
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.scalar import Scalar
 from pkpd.population.individual import LogNormal, Normal
@@ -144,7 +144,7 @@ def test_derivatives_are_exact(approximation: Approximation, case: tuple[Populat
     slopes = differences(lambda at: value_of(scalar.evaluation(at)))
     np.testing.assert_allclose(scores, slopes, rtol=0, atol=1e-7 * np.abs(slopes).max())
     curvature = differences(lambda at: scalar.value(at)[1])
-    exact = np.asarray(hessian(jnp.asarray(x), people, approximation, data))
+    exact = Scalar(people, approximation, data).hessian(np.asarray(x))
     np.testing.assert_allclose(exact, curvature, rtol=0, atol=1e-6 * np.abs(curvature).max())
 
 
