@@ -141,16 +141,17 @@ def measured() -> list[Row]:
 
 def table(rows: list[Row]) -> Table:
     """What was measured, for a person."""
-    shown = Table("fit", "objective", "first", "again", "compiling", "evaluations", "peer", title="FOCE, R, audit")
+    columns = ("fit", "objective", "peer's", "first", "again", "peer", "evaluations")
+    shown = Table(*columns, title=f"FOCE, R, audit; peer {rows[0]['peer']}" if rows else "no fits")
     for row in rows:
         shown.add_row(
-            f"{row['fit']}, {row['subjects']} subjects",
+            f"{row['fit']} ({row['subjects']})",
             f"{row['objective']:.3f}",
+            f"{row['peer_objective']:.3f}",
             f"{row['cold_seconds']:.1f} s",
             f"{row['warm_seconds']:.2f} s",
-            f"{row['cold_compiling_seconds']:.1f} s",
+            f"{row['peer_seconds']:.1f} s",
             f"{row['evaluations']}",
-            f"{row['peer']}: {row['peer_seconds']:.1f} s, {row['peer_objective']:.3f}",
         )
     return shown
 

@@ -61,7 +61,8 @@ def test_the_folder_holds_everything(oral: Path) -> None:
     folder = oral / "r1"
     manifest, result = (json.loads((folder / name).read_text()) for name in ("manifest.json", "fit.json"))
     assert manifest["status"] == "finished" and manifest["options"]["method"] == "focei"
-    assert {"started", "ended", "device", "versions", "sha256", "argv", "seconds"} <= set(manifest)
+    assert {"started", "ended", "device", "versions", "sha256", "argv", "seconds", "compiling"} <= set(manifest)
+    assert result["evaluations"] > sum(one["steps"] for one in result["starts"])
     assert (folder / "model.toml").read_bytes() == (oral / "oral_fit.toml").read_bytes()
     assert (folder / "data.sha256").read_text().startswith(manifest["sha256"]["data"])
     assert len(pd.read_parquet(folder / "data.parquet")) == 40 * 9

@@ -1,5 +1,6 @@
 """The loop, its methods, and going on after being killed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pkpd.fit.checkpoint import Checkpoint, fingerprint
 from pkpd.fit.estimator import Progress, run
 from pkpd.fit.first_order import FirstOrder
 from pkpd.fit.fit import fit
-from pkpd.fit.objective import Approximation
+from pkpd.fit.objective import Approximation, Evaluation, evaluate
 from pkpd.fit.quasi_newton import QuasiNewton
 from pkpd.fit.scalar import Scalar
 from pkpd.fit.starts import starts
@@ -47,6 +48,35 @@ def test_first_order_methods_end_there_too(name: str, scalar: Scalar, optimum: n
     method = FirstOrder(name, rate=0.1, steps=600, tolerance=1e-4)
     state, _ = run(method, scalar, method.init(scalar, scalar.population.packing.start()))
     assert scalar.value(method.finish(state))[0] == pytest.approx(scalar.value(optimum)[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("method", [QuasiNewton(), FirstOrder("adam", steps=3)])
+def test_progress_counts_what_was_evaluated(
+    method: QuasiNewton | FirstOrder, scalar: Scalar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where it ends nothing is evaluated again."""
+    asked = []
+
+    def noted(x: np.ndarray, *others: object) -> Evaluation:
+        asked.append(np.asarray(x))
+        return evaluate(x, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pkpd.fit.scalar.evaluate", noted)
+    fresh = replace(scalar)
+    state, _ = run(method, fresh, method.init(fresh, scalar.population.packing.start()))
+    assert method.progress(state).evaluations == len(asked) > method.progress(state).step
+    if isinstance(method, QuasiNewton):
+        end = fresh.evaluation(method.finish(state))
+        assert fresh.value(method.finish(state))[0] == end.value.sum()
+        assert np.isfinite(fresh.hessian(method.finish(state))).all()
+        assert len(asked) == method.progress(state).evaluations
+
+
+def test_another_place_is_evaluated_anew(scalar: Scalar) -> None:
+    x = scalar.population.packing.start()
+    here, there = scalar.value(x)[0], scalar.value(x + 0.1)[0]
+    assert here != there
+    assert (scalar.value(x)[0], scalar.value(x + 0.1)[0]) == (here, there)
 
 
 def test_an_unknown_method_is_refused_by_name() -> None:
@@ -165,6 +195,7 @@ def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> Non
     found = fit(population, data, table, starts=3, told=lambda *one: told.append(one), checkpoints=tmp_path)
     assert found.converged and found.reasons == ()
     assert found.agreeing == 3
+    assert found.evaluations == sum(one.evaluations for one in found.starts) > sum(one.steps for one in found.starts)
     assert [start for start, _ in told] == [k for k, one in enumerate(found.starts) for _ in range(one.steps)]
     assert found.ofv == pytest.approx(found.subject_ofv.sum(), abs=1e-9)
     assert set(found.se) == set(found.estimates)
