@@ -51,12 +51,12 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
             highlight=False,
         )
     seconds = ", ".join(f"{part} {value:.1f} s" for part, value in result["seconds"].items())
-    console.print(
-        f"{seconds}, of these compiling {result['compiling']:.1f} s; {result['evaluations']} evaluations of the "
-        "objective and its gradient",
-        style="dim",
-        highlight=False,
-    )
+    if "compiling" in result:  # runs of earlier versions do not say
+        seconds += (
+            f", of these compiling {result['compiling']:.1f} s; {result['evaluations']} evaluations of the objective "
+            "and its gradient"
+        )
+    console.print(seconds, style="dim", highlight=False)
     for message in (*(one["message"] for one in result["lights"]), *result["assumptions"]):
         console.print(f"warning: {message}", style="yellow", highlight=False)
     console.print(f"results: {folder}", soft_wrap=True, highlight=False)

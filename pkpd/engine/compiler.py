@@ -5,8 +5,8 @@ it. A loop compiled into one function, not as a list of kernels started one afte
 compiling is quicker, too.
 
 Where there is little to do compiling takes a hundred times as long as running, and a third to a half of it goes into
-making the code fast. Such code is compiled without that; its numbers differ by rounding. All other code is made fast by
-the least of LLVM's three ways: it runs as fast as with the longest.
+making the code fast. Such code is compiled without that; its numbers differ by rounding. For all other code LLVM's
+lowest level of optimisation is asked for: none was found that a higher one makes faster.
 """
 
 import os

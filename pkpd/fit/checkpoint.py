@@ -17,7 +17,7 @@ from pkpd.fit.estimator import Estimator, State
 from pkpd.fit.scalar import Scalar, Vector
 from pkpd.storage import write_atomically
 
-SCHEMA = 2
+SCHEMA = 1
 
 
 def fingerprint(scalar: Scalar, estimator: Estimator, x: Vector) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Fit:
     `subject_ofv`: without priors. `uncertainty`: None where none was asked for. `audit`: None where the objective is
     infinite, or `examined` was not called. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
     ended within 0.1 of the best. `seconds`: by part; `compiling`:
-    those among them in which programs were made, not run.
+    those among them in which programs were made, not run; both since the last start of a fit that was resumed.
     """
 
     population: Population

@@ -17,6 +17,9 @@ _BEYOND = 4.0
 _FEWEST = 1024
 """Subjects drawn for at least, and then twice as many and so on: few numbers of subjects are compiled for."""
 
+_MANY = 16_384
+"""More are drawn by code that takes longer to compile and less to run."""
+
 
 @lru_cache(maxsize=64)
 def standard_normal(
@@ -32,7 +35,7 @@ def standard_normal(
     return np.asarray(drawn)[:count]
 
 
-@jitted("count", little=lambda *_: True)
+@jitted("count", little=lambda *given: given[-1] <= _MANY)
 def _drawn(
     seed: Int[Any, ""], parts: UInt32[Any, " part"], low: Float[Any, ""], high: Float[Any, ""], count: int
 ) -> Float[Array, " count"]:

@@ -123,6 +123,11 @@ def test_runs_are_shown_and_compared(oral: Path, capsys: pytest.CaptureFixture[s
     assert run(["runs", "show", str(oral / "r1")]) == 0
     shown = capsys.readouterr().out
     assert "dOFV" in shown and "omega.cl" in shown and "importance sampling" in shown
+    earlier = json.loads((oral / "r2" / "fit.json").read_text())
+    del earlier["compiling"], earlier["evaluations"]
+    (oral / "r2" / "fit.json").write_text(json.dumps(earlier))
+    assert run(["runs", "show", str(oral / "r2")]) == 0
+    assert "estimation" in capsys.readouterr().out
     assert run(["runs", "show", str(oral)]) == 2
     assert "manifest.json" in capsys.readouterr().err
 

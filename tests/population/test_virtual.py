@@ -33,7 +33,7 @@ def test_body_surface_area_of_the_textbook_adult() -> None:
 
 
 def test_a_larger_population_begins_with_the_smaller_one() -> None:
-    few, many = draw_patients(TRIAL, 10, seed=3), draw_patients(TRIAL, 1500, seed=3)  # by another program
+    few, many = draw_patients(TRIAL, 10, seed=3), draw_patients(TRIAL, MANY, seed=3)  # by another program
     np.testing.assert_array_equal(few.weight, many.weight[:10])
     a = draw_parameters(BODY, KNOWN, typical_values(KNOWN), few, seed=3)
     b = draw_parameters(BODY, KNOWN, typical_values(KNOWN), many, seed=3)
