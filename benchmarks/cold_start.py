@@ -39,6 +39,12 @@ class Stopwatch:
         return {f"{name}_seconds": time.perf_counter() - start, f"{name}_compilations": self.compiled - before}
 
 
+def nothing_compiled(folder: Path) -> dict[str, str]:
+    """The environment of a process whose compile cache begins in `folder`, whatever the user has set."""
+    kept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    return kept | {"XDG_CACHE_HOME": str(folder)}
+
+
 def in_this_process() -> Row:
     """Import, a first profile, a first comparison; then both again with other patients and another schedule."""
     start = time.perf_counter()
@@ -82,13 +88,12 @@ def in_this_process() -> Row:
 def measured() -> Row:
     """All of it, and the quick start on the command line: cold, and with what the cold one left in the cache."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
 
         def run(cache: str, *command: str) -> tuple[float, str]:
             start = time.perf_counter()
             done = subprocess.run(
                 command,
-                env=environment | {"XDG_CACHE_HOME": str(Path(folder) / cache)},
+                env=nothing_compiled(Path(folder) / cache),
                 capture_output=True,
                 text=True,
                 check=True,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cold_start import nothing_compiled
 from rich.console import Console
 from rich.table import Table
 
@@ -118,14 +119,13 @@ def measured() -> list[Row]:
         model = {"pk_1cmt_oral": "oral", "pk_2cmt_iv": "bolus"}[case.model]
         row = {"fit": case.name, "subjects": table.ID.nunique()}
         row |= peer_pynlme.solve(table, model, tuple(case.start.values()), case.error)
-        environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "data.csv"
             table.to_csv(path, index=False, na_rep=".")
             begun = time.time()
             done = subprocess.run(
                 [sys.executable, __file__, "--here", case.name, str(path), str(begun)],
-                env=environment | {"XDG_CACHE_HOME": folder},
+                env=nothing_compiled(Path(folder)),
                 capture_output=True,
                 text=True,
                 check=False,

@@ -94,11 +94,10 @@ def _dense_output(solver: Any, b: np.ndarray) -> np.ndarray:
     degree = 4
     s = np.linspace(0.25, 1.0, degree)
 
-    @jax.jit  # else every operation in it would be compiled by itself
+    @jax.jit  # else every operation in it would be compiled by itself, as those of `jnp.eye` would be even so
     def interpolated(at: jax.Array) -> jax.Array:
-        interpolant = solver.interpolation_cls(
-            t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=jnp.asarray(np.eye(stages))
-        )
+        unit = jnp.asarray(np.eye(stages))
+        interpolant = solver.interpolation_cls(t0=0.0, t1=1.0, y0=jnp.zeros(stages), y1=jnp.asarray(b), k=unit)
         return jax.vmap(interpolant.evaluate)(at)
 
     with jax.ensure_compile_time_eval():  # numbers, also when first asked for while JAX is tracing

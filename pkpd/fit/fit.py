@@ -50,8 +50,8 @@ class Fit:
     natural scale. `z`: whitened random effects, eta = L z. `etas`: by effect, `[subject]` or `[record, subject]`.
     `subject_ofv`: without priors. `uncertainty`: None where none was asked for. `audit`: None where the objective is
     infinite, or `examined` was not called. `reasons`: why the fit is not to be trusted, if so. `agreeing`: starts that
-    ended within 0.1 of the best. `seconds`: by part; `compiling`:
-    those among them in which programs were made, not run; both since the last start of a fit that was resumed.
+    ended within 0.1 of the best. `seconds`: by part; `compiling`: those among them in which programs were made, not
+    run; both of this process only, where the fit was resumed.
     """
 
     population: Population
