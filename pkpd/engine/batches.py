@@ -36,9 +36,10 @@ _SAME_LENGTH = 1e-11
 
 
 class Subjects(NamedTuple):
-    """What each of some subjects has of its own."""
+    """What each of some subjects has of its own. parameters: those of a model, in its order; one array, not many, is
+    handed over to devices in a tenth of the time."""
 
-    parameters: dict[str, Float[Any, " subject"]]
+    parameters: Float[Any, "parameter subject"]
     line: Course
     durations: Float[Any, "kind subject"]
 
@@ -68,43 +69,63 @@ class Batch:
         starts = range(0, self.count, self.together)
         return [np.minimum(np.arange(first, first + self.together), self.count - 1) for first in starts]
 
+    def dealt(self, each: Any, members: Int[np.ndarray, " member"]) -> Any:
+        """Of arrays that end in the subjects the `members`, each device's apart: `[device, .., subject]`.
+
+        NumPy's arrays, to be handed over as they are: putting one on a device waits for what that device is at work
+        on. With the devices in front each part is one piece of memory, which is handed over at once.
+        """
+        parts = members.reshape(self.mesh.size, self.chunk)
+
+        def apart(field: Any) -> np.ndarray:
+            field = np.asarray(field)
+            if field.strides[-1] == 0:
+                return np.broadcast_to(field[..., :1], (len(parts), *field.shape[:-1], self.chunk))
+            found = np.empty((len(parts), *field.shape[:-1], self.chunk), field.dtype)
+            for part, into in zip(parts, found, strict=True):
+                np.take(field, part, axis=-1, out=into, mode="clip")  # "raise" would go by way of a copy
+            return found
+
+        return jax.tree.map(apart, each)
+
 
 def batch_of(
     model: Model, parameters: Mapping[str, Any], doses: Doses, times: Float[np.ndarray, " time"], most: int = CHUNK
 ) -> Batch:
     """The subjects of `simulate`, their courses padded to one of few lengths. most: in a chunk, on a CPU."""
-    line = course_of(doses, len(model.states), float(times[0]), float(times[-1]))
+    subjects = doses.time.shape[1]
+    # A schedule that all share is worked out once.
+    line = course_of(doses.of_all or doses, len(model.states), float(times[0]), float(times[-1]))
     line = padded(line, bucket(line.start.shape[0], smallest=64))
     durations, kind = kinds(line)
     durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
-    columns = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+    line, durations = jax.tree.map(lambda field: _for_each(field, subjects), (line, durations))
+    columns = np.array([parameters[symbol] for symbol in model.symbols], dtype=float)
     mesh = subject_mesh()
-    chunk = chunk_of(line.start.shape[1], jax.default_backend(), mesh.size, most)
-    return Batch(Subjects(columns, line, durations), kind, mesh, chunk)
+    chunk = chunk_of(subjects, jax.default_backend(), mesh.size, most)
+    return Batch(Subjects(columns.reshape(-1, subjects), line, durations), kind, mesh, chunk)
 
 
-def taken(each: Any, members: Int[np.ndarray, " member"]) -> Any:
-    """Of arrays that end in the subjects, these.
-
-    NumPy's arrays as they are: putting one on a device waits for what that device is at work on.
-    """
-    return jax.tree.map(lambda field: np.take(field, members, axis=-1), each)
+def _for_each(field: np.ndarray, subjects: int) -> np.ndarray:
+    """The last axis as many times as there are subjects, in no more memory."""
+    return np.broadcast_to(field, (*field.shape[:-1], subjects))
 
 
 def few_each(plan: Plan, mesh: Mesh, how: Any, subjects: Subjects, *_: Any) -> bool:
     """Whether each device has few subjects."""
-    return few(subjects.line.start, mesh.size)
+    return few(subjects.line.start)
 
 
 def on_each(mesh: Mesh, one: Callable[..., _R], each: tuple[Any, ...], shared: tuple[Any, ...], found: Any) -> _R:
-    """`one(*each, *shared)` on every device, for its own part of `each`, whose arrays end in the subjects.
+    """`one(*each, *shared)` on every device, for its own part of `each`, which `Batch.dealt` made.
 
     found: how what it finds is put together. Nothing passes between devices, so the split changes no number.
     """
-    parts = jax.tree.map(lambda field: P(*[None] * (field.ndim - 1), "subject"), each)
-    whole = tuple(P() for _ in shared)
-    split = jax.shard_map(one, mesh=mesh, in_specs=(*parts, *whole), out_specs=found, check_vma=False)
-    return split(*each, *shared)
+
+    def own(each: tuple[Any, ...], shared: tuple[Any, ...]) -> _R:
+        return one(*jax.tree.map(lambda field: field[0], each), *shared)
+
+    return jax.shard_map(own, mesh=mesh, in_specs=(P("subject"), P()), out_specs=found, check_vma=False)(each, shared)
 
 
 def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:

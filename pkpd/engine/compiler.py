@@ -59,9 +59,9 @@ def _has(name: str, value: bool | int) -> bool:
     return True
 
 
-def few(of_subjects: Any, devices: int = 1) -> bool:
-    """Whether an array `[.., subject]` is one of few subjects on each device."""
-    return of_subjects.shape[-1] <= FEW * devices
+def few(of_subjects: Any) -> bool:
+    """Whether an array `[.., subject]` is one of few subjects."""
+    return of_subjects.shape[-1] <= FEW
 
 
 def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.batches import Subjects, batch_of, few_each, on_each, taken
+from pkpd.engine.batches import Subjects, batch_of, few_each, on_each
 from pkpd.engine.compiler import jitted
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.replay import ROOM, refuse_failed
@@ -55,22 +55,20 @@ def value_and_gradient(
     def differentiated(room: int) -> list[_Found]:
         """All rounds; the devices are at work when this returns."""
         roomy = replace(chosen, room=room)
-        each = (taken((batch.subjects, data), members) for members in batch.rounds)
+        each = (batch.dealt((batch.subjects, data), members) for members in batch.rounds)
         return [_slopes(roomy, batch.mesh, loss, own, part, batch.kind, times) for own, part in each]
 
     found = _with_room(differentiated, batch.count)
     lost = np.concatenate([np.asarray(one.loss) for one in found])[: batch.count]
-    gradient = {
-        name: np.concatenate([np.asarray(one.slopes[name]) for one in found])[: batch.count] for name in parameters
-    }
-    return float(lost.sum()), gradient
+    slopes = np.concatenate([np.asarray(one.slopes) for one in found], axis=1)[:, : batch.count]
+    return float(lost.sum()), dict(zip(model.symbols, slopes, strict=True))
 
 
 class _Found(NamedTuple):
     """One round: the loss of each subject and its derivatives; when it failed [h], and the steps of each device."""
 
     loss: Float[Array, " subject"]
-    slopes: dict[str, Float[Array, " subject"]]
+    slopes: Float[Array, "parameter subject"]
     failed_at: Float[Array, " subject"]
     accepted: Int[Array, " device"]
 
@@ -100,16 +98,18 @@ def _slopes(
     """Each device differentiates its own chunk."""
 
     def one(subjects: Subjects, data: Any, kind: Array, times: Array) -> _Found:
-        parameters, line, durations = subjects
+        matrix, line, durations = subjects
 
-        def total(parameters: dict[str, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
+        def total(matrix: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+            parameters = dict(zip(plan.model.symbols, matrix, strict=True))
             found = solve(plan, Chunk(parameters, line, durations, kind, Profile(times, line.start)))
             each = loss(found.named(plan.names), data)
             if found.outcome is None:
                 return jnp.sum(each), (each, jnp.full_like(each, jnp.inf), jnp.zeros(1, dtype=int))
             return jnp.sum(each), (each, found.outcome.failed_at, found.outcome.accepted[None])
 
-        slopes, (each, failed_at, accepted) = jax.grad(total, has_aux=True)(parameters)
+        slopes, (each, failed_at, accepted) = jax.grad(total, has_aux=True)(matrix)
         return _Found(each, slopes, failed_at, accepted)
 
-    return on_each(mesh, one, (subjects, data), (kind, times), P("subject"))
+    by_subject: Any = _Found(P("subject"), P(None, "subject"), P("subject"), P("subject"))  # type: ignore[arg-type]
+    return on_each(mesh, one, (subjects, data), (kind, times), by_subject)

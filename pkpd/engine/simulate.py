@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each, taken
+from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each
 from pkpd.engine.compiler import jitted
 from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
@@ -80,7 +80,7 @@ def simulate(
 
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
-        return _solved(chosen, batch.mesh, even, taken(batch.subjects, members), batch.kind, times)
+        return _solved(chosen, batch.mesh, even, batch.dealt(batch.subjects, members), batch.kind, times)
 
     pending = [solved(members) for members in batch.rounds]  # all at work before the first is waited for
     sound = (_without_failed(solved, *one, batch.chunk) for one in zip(batch.rounds, pending, strict=True))
@@ -109,7 +109,8 @@ def _solved(
     """Each device solves its own chunk."""
 
     def one(subjects: Subjects, kind: Array, times: Array) -> Solved:
-        parameters, line, durations = subjects
+        matrix, line, durations = subjects
+        parameters = dict(zip(plan.model.symbols, matrix, strict=True))
         chunk = Chunk(parameters, line, durations, kind, Profile(times, line.start), even)
         values, _, outcome = solve(plan, chunk)
         if outcome is None:

@@ -24,6 +24,14 @@ class Doses:
     bioavailability: Float[np.ndarray, "dose subject"]
     into: Int[np.ndarray, " dose"]
 
+    @property
+    def of_all(self) -> "Doses | None":
+        """Those of one subject, where they are the same for all."""
+        fields = (self.time, self.amount, self.duration, self.lag, self.bioavailability)
+        if any((field != field[:, :1]).any() for field in fields):
+            return None
+        return Doses(*(field[:, :1] for field in fields), self.into)
+
 
 def infused_by(doses: Doses) -> tuple[int, ...]:
     """States that receive an infusion from any subject."""
