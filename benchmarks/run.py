@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cold_start
+import devices
 import fits
 import workload
 import workloads
@@ -27,7 +28,7 @@ from rich.table import Table
 
 PEER_TOLERANCE = 1e-8
 RESULTS = Path(__file__).parent / "results.json"
-COLD_START, FITS = "cold_start", "fits"
+COLD_START, DEVICES, FITS = "cold_start", "devices", "fits"
 PACKAGES = ("pkpd-treg", "jax", "diffrax", "numpy", "libroadrunner", "pynlme", "scikit-sundae")
 
 
@@ -85,7 +86,7 @@ def one(name: str, repeats: int) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="the workloads beside their peers")
     parser.add_argument("--repeats", type=int, default=9, help="timed runs of pkpd; the median counts")
-    every = [*workloads.WORKLOADS, FITS, COLD_START]
+    every = [*workloads.WORKLOADS, DEVICES, FITS, COLD_START]
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -104,6 +105,7 @@ def main() -> int:
         print(f"{name} done", file=sys.stderr)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     named = {row["workload"]: row for row in [*kept.get("workloads", []), *rows]}
+    spread = devices.measured() if DEVICES in options.only else kept.get(DEVICES)
     fitted = fits.measured() if FITS in options.only else []
     known = {row["fit"]: row for row in [*kept.get(FITS, []), *fitted]}
     first_calls = cold_start.measured() if COLD_START in options.only else kept.get(COLD_START)
@@ -112,6 +114,8 @@ def main() -> int:
         "versions": {name: version(name) for name in PACKAGES},
         "workloads": [named[name] for name in sorted(named)],
     }
+    if spread:
+        results[DEVICES] = spread
     if known:
         results[FITS] = list(known.values())
     if first_calls:
@@ -123,6 +127,11 @@ def main() -> int:
         error = f"{row['max_rel_error']:.1e}" if "max_rel_error" in row else ""
         table.add_row(row["workload"], f"{row['seconds']:.3f}", error, _against(row))
     Console().print(table)
+    if spread and DEVICES in options.only:
+        Console().print(
+            f"W1 by two host devices: {spread['two_devices_speedup']:.2f} x one; two processes that share nothing do "
+            f"{spread['two_processes_speedup']:.2f} x the work of one"
+        )
     if fitted:
         Console().print(fits.table(fitted))
     if first_calls is not None and COLD_START in options.only:

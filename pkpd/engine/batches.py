@@ -134,19 +134,16 @@ def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:
     A schedule repeats few lengths many times; tables are made once for each.
     """
     rounding = _ROUNDING * np.maximum(np.abs(line.start[0]), np.abs(line.start[-1] + line.duration[-1]))
-    distinct: list[np.ndarray] = []
-    kind = np.zeros(len(line.duration), dtype=int)
-    for row, duration in enumerate(line.duration):
-        for number, known in enumerate(distinct):
-            if abs(duration[0] - known[0]) > rounding[0]:
-                continue  # most are another by the first subject already
-            if (np.abs(duration - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all():
-                kind[row] = number
-                break
-        else:
-            kind[row] = len(distinct)
-            distinct.append(duration)
-    return np.stack(distinct), kind
+    distinct: list[int] = []
+    kind = np.full(len(line.duration), -1)
+    while (left := np.flatnonzero(kind < 0)).size:
+        known = line.duration[left[0]]
+        alike = np.abs(line.duration[left, 0] - known[0]) <= rounding[0]  # most are not, by the first subject already
+        left = left[alike]
+        same = (np.abs(line.duration[left] - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all(axis=1)
+        kind[left[same]] = len(distinct)
+        distinct.append(int(left[0]))
+    return line.duration[distinct], kind
 
 
 def evenly_spaced(times: Float[np.ndarray, " time"]) -> bool:

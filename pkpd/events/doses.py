@@ -1,6 +1,6 @@
 """Doses of a simulation, written out: no table, no repeats, each with a lag and a bioavailability of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,10 +27,10 @@ class Doses:
     @property
     def of_all(self) -> "Doses | None":
         """Those of one subject, where they are the same for all."""
-        fields = (self.time, self.amount, self.duration, self.lag, self.bioavailability)
-        if any((field != field[:, :1]).any() for field in fields):
+        names = ("time", "amount", "duration", "lag", "bioavailability")
+        if any((getattr(self, name) != getattr(self, name)[:, :1]).any() for name in names):
             return None
-        return Doses(*(field[:, :1] for field in fields), self.into)
+        return replace(self, **{name: getattr(self, name)[:, :1] for name in names})
 
 
 def infused_by(doses: Doses) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ nor padding changes a bit within a chunk; and chunks are the same however many d
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -16,9 +17,10 @@ import pytest
 from components import compartments, doses, draws, response
 from numpy.typing import NDArray
 
-from pkpd.engine.batches import CHUNK, chunk_of
+from pkpd.engine.batches import CHUNK, batch_of, chunk_of
 from pkpd.engine.simulate import simulate
 from pkpd.engine.tolerances import Tolerances
+from pkpd.events.doses import course_of
 
 COUNT = 300
 ROUNDING = 1e-12
@@ -170,3 +172,28 @@ def test_other_subjects_and_another_schedule_compile_nothing_new() -> None:
         assert compiled > 0
     finally:
         jax.monitoring.unregister_event_duration_listener(heard)
+
+
+def test_a_schedule_that_all_share_is_as_if_written_for_each() -> None:
+    shared = doses(np.repeat(DOSE_TIMES[:, :1], COUNT, axis=1), 100.0)
+    batch = batch_of(MODEL, PARAMETERS, shared, TIMES)
+    line = course_of(shared, len(MODEL.states), TIMES[0], TIMES[-1])
+    count = line.start.shape[0]
+    for found, expected in zip(batch.subjects.line, line, strict=True):
+        np.testing.assert_array_equal(found[:count], expected)
+    assert shared.of_all is not None
+    late = shared.time.copy()
+    late[0, -1] += 1e-9
+    assert replace(shared, time=late).of_all is None
+
+
+def test_each_device_is_dealt_its_own_chunk() -> None:
+    batch = replace(batch_of(MODEL, PARAMETERS, doses(DOSE_TIMES, 100.0), TIMES), chunk=COUNT // jax.device_count())
+    members = np.random.default_rng(23).permutation(batch.together)
+    dealt = batch.dealt(
+        {"own": np.arange(2 * COUNT).reshape(2, COUNT), "alike": np.broadcast_to(7, (2, COUNT))}, members
+    )
+    for device, part in enumerate(members.reshape(-1, batch.chunk)):
+        np.testing.assert_array_equal(dealt["own"][device], [part, COUNT + part])
+    assert dealt["alike"].shape == dealt["own"].shape
+    assert (dealt["alike"] == 7).all()
