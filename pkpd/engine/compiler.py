@@ -11,11 +11,14 @@ lowest level of optimisation is asked for: none was found that a higher one make
 
 import os
 from collections.abc import Callable
-from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import cache, partial, update_wrapper
+from inspect import signature
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import jax
 from jax.core import Tracer
+
+from pkpd.engine.interpreted import interpreted
 
 _OPTION = "--xla_backend_extra_options"
 _BYTES = 100_000_000
@@ -64,28 +67,68 @@ def few(of_subjects: Any) -> bool:
     return of_subjects.shape[-1] <= FEW
 
 
-def jitted(*static: str, little: Callable[..., bool]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments.
+class Program(Generic[_P, _R]):
+    """A function that JAX makes a program of: see `jitted`."""
 
-    `little` should look at shapes only, so that the same shapes always give the same numbers.
+    def __init__(
+        self,
+        function: Callable[_P, _R],
+        static: tuple[str, ...],
+        little: Callable[..., bool],
+        walked: Callable[..., bool],
+    ) -> None:
+        self._static, self._little, self._walked = static, little, walked
+        self._order = signature(function)
+        self._compiled = cache(partial(_jit, function, static))
+        update_wrapper(self, function)
+
+    def __call__(self, *given: _P.args, **named: _P.kwargs) -> _R:
+        if any(isinstance(one, Tracer) for one in jax.tree.leaves((given, named))):
+            return self._compiled(())(*given, **named)  # options are for the outermost function only
+        if (run := self._walk(*given, **named)) is not None:
+            return run()
+        return self._chosen(*given, **named)(*given, **named)
+
+    def ahead(self, *given: Any) -> tuple[Any, Callable[[], object]]:
+        """The shapes of what it finds for `given`, of which shapes will do; and what is left to be done before it can
+        run: compiling, which another thread may do beside this one."""
+        traced = self._chosen(*given).trace(*given)
+        walked = self._walk(*given) is not None
+        shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype), traced.out_info)
+        return shapes, (lambda: None) if walked else traced.lower().compile
+
+    def _chosen(self, *given: Any, **named: Any) -> Any:
+        if jax.default_backend() != "cpu":  # options are a CPU's
+            return self._compiled(())
+        return self._compiled(_QUICKLY if self._little(*given, **named) else _WELL)
+
+    def _walk(self, *given: Any, **named: Any) -> Callable[[], _R] | None:
+        if jax.default_backend() != "cpu" or not self._walked(*given, **named):
+            return None
+        every = self._order.bind(*given, **named).args
+        traced = self._chosen(*every).trace(*every)
+        walk = interpreted(traced.jaxpr)
+        if walk is None:
+            return None
+        dynamic = [one for name, one in zip(self._order.parameters, every, strict=True) if name not in self._static]
+        shape = jax.tree.structure(traced.out_info)
+        return lambda: jax.tree.unflatten(shape, walk(jax.tree.leaves(dynamic)))
+
+
+def _jit(function: Callable[..., Any], static: tuple[str, ...], options: _Options) -> Any:
+    known = {name: value for name, value in options if _has(name, value)}
+    return jax.jit(function, static_argnames=static, compiler_options=known)
+
+
+def jitted(
+    *static: str, little: Callable[..., bool], walked: Callable[..., bool] = lambda *_: False
+) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
+    """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments, and
+    not at all where `walked` does and it can be run without (see `pkpd.engine.interpreted`).
+
+    Both should look at shapes only, so that the same shapes always give the same numbers.
     """
-
-    def made(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        @cache
-        def compiled(options: _Options) -> Any:
-            known = {name: value for name, value in options if _has(name, value)}
-            return jax.jit(function, static_argnames=static, compiler_options=known)
-
-        @wraps(function)
-        def called(*given: _P.args, **named: _P.kwargs) -> _R:
-            part = any(isinstance(one, Tracer) for one in jax.tree.leaves((given, named)))
-            if part or jax.default_backend() != "cpu":  # options are a CPU's, and for the outermost function only
-                return compiled(())(*given, **named)
-            return compiled(_QUICKLY if little(*given, **named) else _WELL)(*given, **named)
-
-        return called
-
-    return made
+    return lambda function: Program(function, static, little, walked)
 
 
 quickly = jitted(little=lambda *_: True)

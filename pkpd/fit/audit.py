@@ -37,7 +37,19 @@ class Audit:
     reasons: tuple[str, ...]
 
 
-def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int, draws: int = 300) -> Audit:
+def laid(scalar: Scalar) -> Scalar | None:
+    """The objective whose modes place the draws of importance sampling; None where there is nothing to sample.
+
+    Modes that know of interaction, whatever the method is: there is the posterior. Where subjects share random effects,
+    one integral spans all subjects of a site, which is too many dimensions.
+    """
+    if scalar.population.shared is not None or not scalar.population.effects(scalar.problem.occasion_count):
+        return None
+    known = scalar.approximation.method not in ("fo", "foce")
+    return scalar if known else replace(scalar, approximation=Approximation("focei"))
+
+
+def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int) -> Audit:
     """Audit the estimate x with objective `ofv`, priors left out; `r`: half the Hessian, if it is known."""
     gradient = scalar.value(x)[1]
     promised, eigenvalues, reasons = None, None, []
@@ -48,13 +60,9 @@ def audit(scalar: Scalar, x: Vector, ofv: float, r: np.ndarray | None, seed: int
             promised = float(0.25 * gradient @ np.linalg.solve(r, gradient))
             if promised > PROMISED:
                 reasons.append(f"the gradient has not vanished: a Newton step would gain {promised:.2g}")
-    sampled = None
-    # Where subjects share random effects, one integral spans all subjects of a site: too many dimensions to sample.
-    if scalar.population.shared is None and len(scalar.population.effects(scalar.problem.occasion_count)):
-        # Draws are laid where the posterior is: at modes that know of interaction, whatever the method.
-        known = scalar.approximation.method not in ("fo", "foce")
-        laid = scalar if known else replace(scalar, approximation=Approximation("focei"))
-        sampled = importance(scalar.population, x, laid.evaluation(x), scalar.problem, draws, seed)
+    sampled, placed = None, laid(scalar)
+    if placed is not None:
+        sampled = importance(scalar.population, x, placed.evaluation(x), scalar.problem, seed=seed)
         subjects = scalar.problem.subjects
         if not np.isfinite(sampled.value) or sampled.error > NOISE * subjects:
             reasons.append(

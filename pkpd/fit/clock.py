@@ -1,6 +1,8 @@
 """How long a fit takes, part by part, and how much of it is compiling, which a second one like it does not do again."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jax.monitoring
 
@@ -16,6 +18,16 @@ def _heard(event: str, duration_secs: float, **_: str | int) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(_heard)
+
+
+@contextmanager
+def making_programs() -> Iterator[None]:
+    """All that is done in here is making programs, by several threads: it counts as long as it takes, and once."""
+    begun, spent = time.perf_counter(), _spent[0]
+    try:
+        yield
+    finally:
+        _spent[0] = spent + time.perf_counter() - begun
 
 
 class Clock:

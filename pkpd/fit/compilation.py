@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from pkpd.engine.compiler import jitted
+from pkpd.engine.compiler import Program, jitted
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
@@ -17,17 +17,19 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def compiled(*static: str, once: bool = False) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def compiled(*static: str, once: bool = False, short: bool = False) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
     """`jax.jit` with the arguments `static`, for functions of a population (or an individual) and a problem.
 
-    once: whether a fit calls it once.
+    once: whether a fit calls it once. short: whether it also runs for a short time, however long compiling takes.
     """
-    most = LITTLE_FOR_ONCE if once else LITTLE
 
     def little(*given: Any) -> bool:
-        return _work(given) <= most
+        return _work(given) <= (LITTLE_FOR_ONCE if short else LITTLE)
 
-    return jitted(*static, little=little)
+    def walked(*given: Any) -> bool:
+        return once and _work(given) <= LITTLE
+
+    return jitted(*static, little=little, walked=walked)
 
 
 def _work(given: tuple[Any, ...]) -> float:

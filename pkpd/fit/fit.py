@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pkpd.errors import InputError
+from pkpd.fit.ahead import prepare
 from pkpd.fit.audit import Audit, audit
 from pkpd.fit.checkpoint import Checkpoint, fingerprint
 from pkpd.fit.clock import Clock
@@ -125,6 +126,7 @@ def fit(
         estimator=estimator,
         starts=starts,
         seed=seed,
+        covariance=covariance,
         told=told,
         checkpoints=checkpoints,
     )
@@ -141,16 +143,22 @@ def estimated(
     estimator: Estimator | None = None,
     starts: int = 1,
     seed: int = 0,
+    covariance: str | None = None,
     told: Callable[[int, Progress], None] | None = None,
     checkpoints: Path | None = None,
 ) -> Fit:
-    """The first part of `fit`: the estimates, without a covariance step and an audit."""
+    """The first part of `fit`: the estimates, without a covariance step and an audit.
+
+    `covariance`: that which `examined` will be asked for; its programs are made ready beside those needed here.
+    """
     scalar = Scalar(population, Approximation(method, nodes), problem)
     outer = QuasiNewton() if estimator is None else estimator
     if starts < 1:
         raise InputError(f"starts={starts}: a fit has one start or more")
     refuse_impossible(population, problem, table)
     clock = Clock()
+    if covariance is not None:
+        prepare(scalar)
     ended = []
     for k, x in enumerate(random_starts(population, starts, seed)):
         place = None if checkpoints is None else checkpoints / f"start_{k:03d}.npz"

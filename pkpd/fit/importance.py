@@ -6,6 +6,7 @@ Heavy tails keep the weights bounded where the posterior is wider than its curva
 doi:10.1016/j.csda.2004.07.002.
 """
 
+from collections.abc import Callable
 from math import lgamma, log, pi
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ from pkpd.population.population import Population
 FREEDOM = 5
 """Degrees of freedom of the proposal."""
 
+DRAWS = 300
+"""For each subject."""
+
 
 class Sampled(NamedTuple):
     """`value`: -2 log L, in the convention of the objective, without priors; `error`: its Monte Carlo standard error.
@@ -36,7 +40,7 @@ class Sampled(NamedTuple):
 
 
 def importance(
-    population: Population, x: Vector, at: Evaluation, problem: Problem, draws: int = 300, seed: int = 0
+    population: Population, x: Vector, at: Evaluation, problem: Problem, draws: int = DRAWS, seed: int = 0
 ) -> Sampled:
     """Importance sampling at the parameters x, with `draws` for each subject; the same numbers for the same seed.
 
@@ -58,6 +62,14 @@ def importance(
     relative = weights.var(axis=0, ddof=1) / (draws * mean**2)
     effective = weights.sum(axis=0) ** 2 / (weights**2).sum(axis=0)
     return Sampled(float(value.sum()), float(2.0 * np.sqrt(relative.sum())), float(effective.min()))
+
+
+def ahead(
+    x: Float[Array, " parameter"], at: Evaluation, population: Population, problem: Problem, draws: int = DRAWS
+) -> Callable[[], object]:
+    """What is to be compiled for `importance`; of `at` shapes will do."""
+    t = jax.ShapeDtypeStruct((draws, *at.z.shape), float)
+    return _log_weights.ahead(x, at.z, at.w, t, population, problem)[1]
 
 
 @compiled("population")

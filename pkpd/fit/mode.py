@@ -221,13 +221,17 @@ def placed(
         end, w = jax.lax.fori_loop(0, _NEWTON, newton, (z, jnp.zeros((z.shape[0], *z.shape))))
         return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0))
 
-    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, begin.z))
-    start = start._replace(z=begin.z, moved=jnp.where(begin.found, jnp.inf, 0.0))
-    end, _ = jax.lax.while_loop(
-        lambda last: (last[0].moved > _NEAR).any() & (last[1] < _EXPANSIONS),
-        lambda last: (expanded(last[0].z), last[1] + 1),
-        (start, jnp.asarray(0)),
-    )
+    def searched() -> _Expanded:
+        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, begin.z))
+        start = start._replace(z=begin.z, moved=jnp.where(begin.found, jnp.inf, 0.0))
+        end, _ = jax.lax.while_loop(
+            lambda last: (last[0].moved > _NEAR).any() & (last[1] < _EXPANSIONS),
+            lambda last: (expanded(last[0].z), last[1] + 1),
+            (start, jnp.asarray(0)),
+        )
+        return end
+
+    end = searched() if known is None else expanded(known)
     failed = arrow.largest(jnp.where(begin.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
     steps = jnp.full(problem.subjects, begin.steps)
     return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, steps))

@@ -4,6 +4,7 @@ n counts the measured observations with a normal error; censored ones, other den
 constants.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log, pi
 from typing import NamedTuple
@@ -154,13 +155,23 @@ def hessian(
     z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
     and what the objective makes of them.
     """
-    place = _placed(x, z, population, approximation, problem)
+    place = jax.tree.map(np.asarray, _placed(x, z, population, approximation, problem))
     second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
     found = np.asarray(second(x, place, population, approximation, problem))
     return 0.5 * (found + found.T)
 
 
-@compiled("population", "approximation", once=True)
+def hessian_ahead(
+    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
+) -> Iterator[Callable[[], object]]:
+    """What is to be compiled for `hessian`, from shapes."""
+    place, compiling = _placed.ahead(x, z, population, approximation, problem)
+    yield compiling
+    second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
+    yield second.ahead(x, place, population, approximation, problem)[1]
+
+
+@compiled("population", "approximation", once=True, short=True)
 def _placed(
     x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
@@ -181,7 +192,7 @@ def _large(parameters: int, place: Place, approximation: Approximation) -> bool:
     return pairs * max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) > AT_ONCE
 
 
-@compiled("population", "approximation")
+@compiled("population", "approximation", once=True)
 def _by_pairs(
     x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
 ) -> Float[Array, "parameter parameter"]:

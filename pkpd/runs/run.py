@@ -105,12 +105,14 @@ def run(
     beside["data"] = list(in_brief(built.dataset))
     for line in beside["data"]:
         folder.log(line)
+    covariance = None if chosen["covariance"] == "none" else chosen["covariance"]
     with _watched(folder):
         found = estimated(
             built.population,
             joined.problem,
             joined.table,
             **{name: chosen[name] for name in ("method", "nodes", "starts", "seed")},
+            covariance=covariance,
             told=_steps(folder, built.population.packing.names, told),
             checkpoints=folder.folder("checkpoint"),
         )
@@ -119,7 +121,6 @@ def run(
         if np.isfinite(found.ofv):
             write_estimates(folder, found, joined, result)
             told("covariance and audit")
-            covariance = None if chosen["covariance"] == "none" else chosen["covariance"]
             found = examined(found, joined.problem, covariance=covariance, seed=chosen["seed"])
             result = results(found, built.model, joined.problem) | beside
             folder.json("fit.json", result)

@@ -1,0 +1,154 @@
+"""A program run operation by operation, by NumPy: for what runs once, on little.
+
+Compiling a few thousand operations takes XLA seconds; walking through them takes NumPy a tenth of one. What JAX traced
+is the same either way, and so are the numbers, up to rounding.
+
+Not everything can be run so: a loop of unknown length may be long, and operations on functions may be any. Where one is
+met, or the walk would be long, there is no such run. An operation on arrays that NumPy has no word for is done by JAX.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
+
+from pkpd.engine.operations import in_numpy
+
+Arrays = list[Any]
+
+MOST_OPERATIONS = 50_000
+"""Operations on the way, loops counted as often as they are gone through: a quarter of a second or so."""
+
+
+@lru_cache(maxsize=64)
+def interpreted(program: ClosedJaxpr) -> Callable[[Sequence[Any]], Arrays] | None:
+    """`program` as a function of the list of its arguments, or None where it cannot be run so, or not soon."""
+    if _operations(program) > MOST_OPERATIONS:
+        return None
+    run = _walk(program)
+
+    def called(given: Sequence[Any]) -> Arrays:
+        with np.errstate(all="ignore"):  # as XLA does; what is not finite is looked for in what is found
+            return run([np.asarray(one) for one in given])
+
+    return called
+
+
+def _inner(equation: Any) -> list[ClosedJaxpr]:
+    """The programs within an operation."""
+    every = (one for value in equation.params.values() for one in (value if isinstance(value, tuple) else (value,)))
+    return [one if isinstance(one, ClosedJaxpr) else ClosedJaxpr(one, ()) for one in every if hasattr(one, "eqns")]
+
+
+def _operations(program: ClosedJaxpr) -> float:
+    """How many there are; infinite where one cannot be done."""
+    total = 0.0
+    for equation in program.jaxpr.eqns:
+        name = equation.primitive.name
+        inner = sum(map(_operations, _inner(equation)))
+        if inner and name not in _NESTED and not name.startswith("scatter"):
+            return np.inf
+        total += 1.0 + inner * (equation.params["length"] if name == "scan" else 1)
+    return total
+
+
+def _walk(program: ClosedJaxpr) -> Callable[[Arrays], Arrays]:
+    """The operations in order, each with the places of what it takes and of what it makes.
+
+    What does not hang on the arguments is found now, and once.
+    """
+    jaxpr = program.jaxpr
+    known: dict[Any, Any] = dict(zip(jaxpr.constvars, map(np.asarray, program.consts), strict=True))
+    places = {variable: i for i, variable in enumerate(jaxpr.invars)}
+    kept: dict[int, Any] = {}
+    steps = []
+
+    def place(variable: Any) -> int:
+        """New ones go to the end."""
+        if isinstance(variable, Literal) or variable in known:
+            i = len(places) + len(kept)
+            kept[i] = _value(variable) if isinstance(variable, Literal) else known[variable]
+            return i
+        return places.setdefault(variable, len(places) + len(kept))
+
+    for equation in jaxpr.eqns:
+        operation = _operation(equation)
+        if equation.primitive.name not in _NESTED and all(
+            isinstance(i, Literal) or i in known for i in equation.invars
+        ):
+            with np.errstate(all="ignore"):
+                values = operation(*(_value(i) if isinstance(i, Literal) else known[i] for i in equation.invars))
+            known |= zip(equation.outvars, values if len(equation.outvars) > 1 else [values], strict=True)
+        else:
+            steps.append((operation, tuple(map(place, equation.invars)), tuple(map(place, equation.outvars))))
+    found = list(map(place, jaxpr.outvars))
+    memory: Arrays = [kept.get(i) for i in range(len(places) + len(kept))]
+
+    def run(given: Arrays) -> Arrays:
+        now = memory.copy()
+        now[: len(given)] = given
+        for operation, taken, made in steps:
+            values = operation(*[now[i] for i in taken])
+            if len(made) == 1:
+                now[made[0]] = values
+            else:
+                for i, value in zip(made, values, strict=True):
+                    now[i] = value
+        return [now[i] for i in found]
+
+    return run
+
+
+def _value(literal: Literal) -> np.ndarray:
+    return np.asarray(literal.val, literal.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _operation(equation: Any) -> Callable[..., Any]:
+    """A function of arrays; of what it makes if it makes one thing, else of the list."""
+    name, parameters = equation.primitive.name, equation.params
+    single = len(equation.outvars) == 1
+    if name in _NESTED:
+        run = _NESTED[name](parameters, [_walk(one) for one in _inner(equation)])
+        return (lambda *given: run(*given)[0]) if single else run
+    if (by_numpy := in_numpy(equation)) is not None:
+        return by_numpy
+
+    def by_jax(*given: Any) -> Any:
+        made = equation.primitive.bind(*map(jnp.asarray, given), **parameters)
+        if not equation.primitive.multiple_results:
+            return np.asarray(made)
+        values = [np.asarray(one) for one in made]
+        return values[0] if single else values
+
+    return by_jax
+
+
+def _called(parameters: dict[str, Any], inner: list[Any]) -> Callable[..., Arrays]:
+    return lambda *given: inner[0](list(given))
+
+
+def _scan(parameters: dict[str, Any], inner: list[Any]) -> Callable[..., Arrays]:
+    fixed, carried = parameters["num_consts"], parameters["num_consts"] + parameters["num_carry"]
+    order = range(parameters["length"])[:: -1 if parameters["reverse"] else 1]
+
+    def run(*given: Any) -> Arrays:
+        constants, state, rows = list(given[:fixed]), list(given[fixed:carried]), given[carried:]
+        found = []
+        for i in order:
+            values = inner[0]([*constants, *state, *(one[i] for one in rows)])
+            state = values[: carried - fixed]
+            found.append(values[carried - fixed :])
+        return [*state, *(np.stack(one) for one in zip(*found[:: order.step], strict=True))]
+
+    return run
+
+
+def _cond(parameters: dict[str, Any], inner: list[Any]) -> Callable[..., Arrays]:
+    return lambda which, *given: inner[int(np.clip(which, 0, len(inner) - 1))](list(given))
+
+
+_NESTED = {"jit": _called, "pjit": _called, "remat2": _called, "checkpoint": _called, "closed_call": _called}
+_NESTED |= {"custom_jvp_call": _called, "scan": _scan, "cond": _cond}

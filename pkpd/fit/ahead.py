@@ -1,0 +1,38 @@
+"""The programs of a fit and its examination, made ready beside one another.
+
+A first fit waits for the compiler, which keeps one core busy. While it compiles one program the next is traced, and on
+another core compiled.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import jax.numpy as jnp
+
+from pkpd.fit import importance, objective
+from pkpd.fit.audit import laid
+from pkpd.fit.clock import making_programs
+from pkpd.fit.scalar import Scalar
+
+
+def prepare(scalar: Scalar) -> None:
+    """What estimation, covariance step and audit will run for `scalar` is compiled when this returns."""
+    with making_programs(), ThreadPoolExecutor(os.cpu_count()) as aside:
+        for left in [aside.submit(compiling) for compiling in _programs(scalar)]:
+            left.result()
+
+
+def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:
+    """Those that take longest first; each has been traced when it comes."""
+    x = jnp.asarray(scalar.population.packing.start())
+    given = (scalar.population, scalar.approximation, scalar.problem)
+    found, compiling = objective.evaluate.ahead(x, *given)
+    yield compiling
+    yield from objective.hessian_ahead(x, found.z, *given)
+    sampled = laid(scalar)
+    if sampled is None:
+        return
+    if sampled is not scalar:
+        yield objective.evaluate.ahead(x, sampled.population, sampled.approximation, sampled.problem)[1]
+    yield importance.ahead(x, found, scalar.population, scalar.problem)
