@@ -188,7 +188,7 @@ def spread(x: Float[Array, " parameter"], problem: Problem) -> X:
     return jnp.broadcast_to(x[:, None], (x.shape[0], problem.subjects))
 
 
-@compiled("individual")
+@compiled("individual", once=True)
 def located(
     individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem
 ) -> tuple[dict[str, tuple[Array, Array]], dict[str, Array]]:

@@ -71,12 +71,12 @@ def residuals(population: Population, x: np.ndarray, z: np.ndarray, problem: Pro
     return Residuals(**columns)
 
 
-@compiled("individual")
+@compiled("individual", once=True)
 def _outputs(individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem) -> dict[str, Array]:
     return dict(problem.predict(individual.parameters(_values(individual, x, problem), z, problem)))
 
 
-@compiled("individual")
+@compiled("individual", once=True)
 def _slopes(individual: Individual, x: Float[Array, " parameter"], z: Z, problem: Problem) -> dict[str, Array]:
     """Derivatives of the locations, `[effect, observation, subject]`."""
     values = _values(individual, x, problem)

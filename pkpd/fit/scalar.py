@@ -1,13 +1,13 @@
 """The objective as one number of the packed parameters: what an outer optimiser sees."""
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pkpd.engine.compiler import jitted
 from pkpd.fit.objective import Approximation, Evaluation, evaluate, hessian
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
@@ -71,7 +71,7 @@ class Scalar:
         return np.flatnonzero(self.evaluation(x).failed).astype(float)
 
 
-@partial(jax.jit, static_argnames=("population",))
+@jitted("population", little=lambda *_: True, walked=lambda *_: True)
 def natural(x: Float[Array, " parameter"], population: Population) -> tuple[Array, Array]:
     """What a person reads `[summary]`, and its derivatives in x `[summary, parameter]`."""
 

@@ -69,12 +69,12 @@ def epsilon_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, prob
     return {name: 1.0 - float(np.sqrt(np.nanmean(e**2))) for name, e in residuals.items()}
 
 
-@compiled("population")
+@compiled("population", once=True)
 def _effects(x: Array, z: Array, population: Population, problem: Problem) -> dict[str, Array]:
     return population.etas(population.packing.values(spread(x, problem)), z, problem.occasions)
 
 
-@compiled("population")
+@compiled("population", once=True)
 def _levels(x: Array, z: Array, population: Population, problem: Problem) -> tuple[dict[str, Array], ...]:
     """The value of every coordinate, and eta between subjects and between sites, for each subject."""
     values, shared = population.packing.values(spread(x, problem)), {}
