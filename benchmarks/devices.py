@@ -23,30 +23,42 @@ SECONDS = 4.0
 
 
 def here() -> float:
-    """W1 in this process, the median of many [s]."""
+    """W1 in this process, the median of many [s]; once it is compiled it says so, and waits to be told to begin."""
     from pkpd.engine.simulate import simulate
 
     body, parameters = workload.w1()
     doses = workload.doses()
-    found: list[float] = []
-    begun = None
-    while begun is None or time.perf_counter() - begun < SECONDS:
+
+    def once() -> float:
         start = time.perf_counter()
         simulate(body, parameters, doses, workload.TIMES, outputs=("treg", "nk"))
-        found.append(time.perf_counter() - start)
-        begun = begun or time.perf_counter()
-    return statistics.median(found[1:])
+        return time.perf_counter() - start
+
+    once()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    found, end = [once()], time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        found.append(once())
+    return statistics.median(found)
 
 
 def process(devices: int, core: int | None = None) -> subprocess.Popen[str]:
     """Started, with so many devices, held on a core where one is named."""
     command = [sys.executable, __file__, "--here", *([] if core is None else [str(core)])]
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def ended(*processes: subprocess.Popen[str]) -> float:
-    """The mean of what they took [s]."""
+    """The mean of what they took [s], begun together."""
+    for one in processes:
+        assert one.stdout is not None
+        one.stdout.readline()
+    for one in processes:
+        assert one.stdin is not None
+        one.stdin.write("begin\n")
+        one.stdin.flush()
     said = [one.communicate()[0] for one in processes]
     if any(one.returncode for one in processes):
         raise RuntimeError("W1 failed in a process of its own")

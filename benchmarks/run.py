@@ -105,7 +105,7 @@ def main() -> int:
         print(f"{name} done", file=sys.stderr)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     named = {row["workload"]: row for row in [*kept.get("workloads", []), *rows]}
-    spread = devices.measured() if DEVICES in options.only else kept.get(DEVICES)
+    spread = (devices.measured() if DEVICES in options.only else {}) or kept.get(DEVICES)
     fitted = fits.measured() if FITS in options.only else []
     known = {row["fit"]: row for row in [*kept.get(FITS, []), *fitted]}
     first_calls = cold_start.measured() if COLD_START in options.only else kept.get(COLD_START)

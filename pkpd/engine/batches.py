@@ -137,12 +137,12 @@ def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:
     distinct: list[int] = []
     kind = np.full(len(line.duration), -1)
     while (left := np.flatnonzero(kind < 0)).size:
-        known = line.duration[left[0]]
-        alike = np.abs(line.duration[left, 0] - known[0]) <= rounding[0]  # most are not, by the first subject already
-        left = left[alike]
+        one = int(left[0])
+        known = line.duration[one]
+        left = left[np.abs(line.duration[left, 0] - known[0]) <= rounding[0]]  # most are not, by the first subject
         same = (np.abs(line.duration[left] - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all(axis=1)
-        kind[left[same]] = len(distinct)
-        distinct.append(int(left[0]))
+        kind[one] = kind[left[same]] = len(distinct)
+        distinct.append(one)
     return line.duration[distinct], kind
 
 

@@ -90,8 +90,7 @@ class Program(Generic[_P, _R]):
         return self._chosen(*given, **named)(*given, **named)
 
     def ahead(self, *given: Any) -> tuple[Any, Callable[[], object]]:
-        """The shapes of what it finds for `given`, of which shapes will do; and what is left to be done before it can
-        run: compiling, which another thread may do beside this one."""
+        """(Shapes of what it finds, what compiles it). Of `given` shapes will do; another thread may compile."""
         traced = self._chosen(*given).trace(*given)
         walked = self._walk(*given) is not None
         shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype), traced.out_info)
@@ -105,7 +104,9 @@ class Program(Generic[_P, _R]):
     def _walk(self, *given: Any, **named: Any) -> Callable[[], _R] | None:
         if jax.default_backend() != "cpu" or not self._walked(*given, **named):
             return None
-        every = self._order.bind(*given, **named).args
+        bound = self._order.bind(*given, **named)
+        bound.apply_defaults()
+        every = bound.args
         traced = self._chosen(*every).trace(*every)
         walk = interpreted(traced.jaxpr)
         if walk is None:
@@ -121,7 +122,7 @@ def _jit(function: Callable[..., Any], static: tuple[str, ...], options: _Option
 
 
 def jitted(
-    *static: str, little: Callable[..., bool], walked: Callable[..., bool] = lambda *_: False
+    *static: str, little: Callable[..., bool], walked: Callable[..., bool] = lambda *_, **__: False
 ) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
     """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments, and
     not at all where `walked` does and it can be run without (see `pkpd.engine.interpreted`).

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
@@ -28,13 +29,24 @@ def interpreted(program: ClosedJaxpr) -> Callable[[Sequence[Any]], Arrays] | Non
     """`program` as a function of the list of its arguments, or None where it cannot be run so, or not soon."""
     if _operations(program) > MOST_OPERATIONS:
         return None
-    run = _walk(program)
+    made = program.out_avals
+    # As XLA does; what is not finite is looked for in what is found.
+    with np.errstate(all="ignore"):
+        run = _walk(program)
 
     def called(given: Sequence[Any]) -> Arrays:
-        with np.errstate(all="ignore"):  # as XLA does; what is not finite is looked for in what is found
-            return run([np.asarray(one) for one in given])
+        with np.errstate(all="ignore"), jax.ensure_compile_time_eval():
+            found = run(list(map(np.asarray, given)))
+        return list(map(_final, found, made))
 
     return called
+
+
+def _final(found: Any, as_said: Any) -> np.ndarray:
+    """A result: an array, also where it is one number, not to be written into, for it may be somebody else's."""
+    array = np.asarray(found, as_said.dtype).view()
+    array.flags.writeable = False
+    return array
 
 
 def _inner(equation: Any) -> list[ClosedJaxpr]:
@@ -49,16 +61,22 @@ def _operations(program: ClosedJaxpr) -> float:
     for equation in program.jaxpr.eqns:
         name = equation.primitive.name
         inner = sum(map(_operations, _inner(equation)))
-        if inner and name not in _NESTED and not name.startswith("scatter"):
+        times = equation.params["length"] if name == "scan" else 1
+        strange = inner and name not in _NESTED and not name.startswith("scatter")
+        if strange or times == 0 or equation.effects or not equation.outvars or not all(map(_number, equation.outvars)):
             return np.inf
-        total += 1.0 + inner * (equation.params["length"] if name == "scan" else 1)
+        total += 1.0 + inner * times
     return total
 
 
-def _walk(program: ClosedJaxpr) -> Callable[[Arrays], Arrays]:
-    """The operations in order, each with the places of what it takes and of what it makes.
+def _number(variable: Any) -> bool:
+    """Whether it is an array of what NumPy knows, not of JAX's keys of random numbers."""
+    return isinstance(getattr(variable.aval, "dtype", None), np.dtype)
 
-    What does not hang on the arguments is found now, and once.
+
+def _walk(program: ClosedJaxpr) -> Callable[[Arrays], Arrays]:
+    """The operations in order, each with the places of what it takes and of what it makes, and of what is not needed
+    after it. What does not hang on the arguments is found now, and once.
     """
     jaxpr = program.jaxpr
     known: dict[Any, Any] = dict(zip(jaxpr.constvars, map(np.asarray, program.consts), strict=True))
@@ -79,24 +97,29 @@ def _walk(program: ClosedJaxpr) -> Callable[[Arrays], Arrays]:
         if equation.primitive.name not in _NESTED and all(
             isinstance(i, Literal) or i in known for i in equation.invars
         ):
-            with np.errstate(all="ignore"):
-                values = operation(*(_value(i) if isinstance(i, Literal) else known[i] for i in equation.invars))
+            values = operation(*(_value(i) if isinstance(i, Literal) else known[i] for i in equation.invars))
             known |= zip(equation.outvars, values if len(equation.outvars) > 1 else [values], strict=True)
         else:
             steps.append((operation, tuple(map(place, equation.invars)), tuple(map(place, equation.outvars))))
     found = list(map(place, jaxpr.outvars))
     memory: Arrays = [kept.get(i) for i in range(len(places) + len(kept))]
+    needed, last = {*found, *kept}, []
+    for _, taken, made in reversed(steps):
+        last.append([i for i in {*taken, *made} if i not in needed])
+        needed |= {*taken, *made}
 
     def run(given: Arrays) -> Arrays:
         now = memory.copy()
         now[: len(given)] = given
-        for operation, taken, made in steps:
+        for (operation, taken, made), over in zip(steps, reversed(last), strict=True):
             values = operation(*[now[i] for i in taken])
             if len(made) == 1:
                 now[made[0]] = values
             else:
                 for i, value in zip(made, values, strict=True):
                     now[i] = value
+            for i in over:
+                now[i] = None
         return [now[i] for i in found]
 
     return run

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from jax.lax import GatherScatterMode
 
+_MANY = 30
+"""Arrays of which NumPy chooses between no more."""
+
 _Whole = Any
 """Whole numbers, Python's or NumPy's."""
 
@@ -14,7 +17,8 @@ _Whole = Any
 def in_numpy(equation: Any) -> Callable[..., Any] | None:
     """The operation that an equation of a jaxpr says, as a function of arrays; None where NumPy has no word for it."""
     name = equation.primitive.name
-    if _rounds(equation) or _with_windows(equation):
+    nothing = any(0 in one.aval.shape for one in equation.invars)
+    if nothing or len(equation.invars) > _MANY or _rounds(equation) or not _single(equation):
         return None
     if name in _ELEMENTWISE:
         return _ELEMENTWISE[name]
@@ -25,18 +29,18 @@ def _rounds(equation: Any) -> bool:
     """Whether it makes whole numbers of others: XLA and NumPy do not agree about which."""
     name, given = equation.primitive.name, equation.invars[0].aval.dtype.kind if equation.invars else ""
     made = equation.outvars[0].aval.dtype.kind
-    return (name in ("div", "pow", "integer_pow") and given in "iu") or (
+    return (name in ("div", "pow", "integer_pow", "rem") and given in "iu") or (
         name == "convert_element_type" and given in "fc" and made in "iu"
     )
 
 
-def _with_windows(equation: Any) -> bool:
-    """Whether it puts more than single numbers into an array."""
+def _single(equation: Any) -> bool:
+    """Whether what it puts into an array, if anything, are single numbers, those with a place outside left out."""
     if not equation.primitive.name.startswith("scatter"):
-        return False
+        return True
     numbers = equation.params["dimension_numbers"]
-    axes = len(equation.invars[0].aval.shape)
-    return bool(numbers.update_window_dims) or len(numbers.scatter_dims_to_operand_dims) != axes
+    every = len(numbers.scatter_dims_to_operand_dims) == len(equation.invars[0].aval.shape)
+    return every and not numbers.update_window_dims and equation.params["mode"] != GatherScatterMode.CLIP
 
 
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
@@ -163,13 +167,19 @@ def _select(which: Any, *cases: Any) -> Any:
     return np.where(which, cases[1], cases[0]) if len(cases) == 2 else np.choose(which, cases)
 
 
+def _cumsum(x: Any, axis: int, reverse: bool) -> Any:
+    ordered = np.flip(x, axis) if reverse else x
+    found = ordered.cumsum(axis, dtype=x.dtype)
+    return np.flip(found, axis) if reverse else found
+
+
 def _split(x: Any, *, sizes: Any, axis: int) -> Any:
     return np.split(x, np.cumsum(sizes)[:-1], axis) if len(sizes) > 1 else x
 
 
 _SHAPED: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": _broadcast,
-    "cumsum": lambda x, *, axis, reverse: np.flip(np.flip(x, axis).cumsum(axis), axis) if reverse else x.cumsum(axis),
+    "cumsum": lambda x, *, axis, reverse: _cumsum(x, axis, reverse),
     "concatenate": lambda *parts, dimension: np.concatenate(parts, dimension),
     "convert_element_type": lambda x, *, new_dtype, **_: x.astype(new_dtype, copy=False),
     "dot_general": _dot,
@@ -181,7 +191,7 @@ _SHAPED: dict[str, Callable[..., Any]] = {
     "reduce_max": lambda x, *, axes, **_: x.max(axes),
     "reduce_min": lambda x, *, axes, **_: x.min(axes),
     "reduce_or": lambda x, *, axes, **_: x.any(axes),
-    "reduce_sum": lambda x, *, axes, **_: x.sum(axes),
+    "reduce_sum": lambda x, *, axes, **_: x.sum(axes, dtype=x.dtype),
     "reshape": lambda x, *, new_sizes, **_: x.reshape(new_sizes),
     "scatter": partial(_scatter, put=np.ndarray.__setitem__),
     "scatter-add": partial(_scatter, put=np.add.at),

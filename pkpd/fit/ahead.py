@@ -6,7 +6,8 @@ another core compiled.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import jax.numpy as jnp
 
@@ -17,10 +18,16 @@ from pkpd.fit.scalar import Scalar
 
 
 def prepare(scalar: Scalar) -> None:
-    """What estimation, covariance step and audit will run for `scalar` is compiled when this returns."""
-    with making_programs(), ThreadPoolExecutor(os.cpu_count()) as aside:
-        for left in [aside.submit(compiling) for compiling in _programs(scalar)]:
-            left.result()
+    """What estimation, covariance step and audit will run for `scalar` is compiled when this returns.
+
+    What cannot be is left for later: where it is called it fails again, and is told there, not before the estimates.
+    """
+    aside = ThreadPoolExecutor(os.cpu_count())
+    try:
+        with making_programs(), suppress(Exception):
+            wait([aside.submit(compiling) for compiling in _programs(scalar)])
+    finally:
+        aside.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for all of them
 
 
 def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:

@@ -1,4 +1,4 @@
-"""Which functions of a fit are compiled quickly: those with little to do."""
+"""Which functions of a fit are compiled quickly, or not at all: those with little to do."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -10,8 +10,8 @@ from pkpd.population.population import Population
 LITTLE = 5_000
 """Rows of observations times the square of the number of parameters that move: the derivatives of the predictions."""
 
-LITTLE_FOR_ONCE = 200_000
-"""The same for what a fit does once."""
+LITTLE_AND_SHORT = 200_000
+"""The same for what runs for a short time only, and once or twice."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,11 +20,12 @@ _R = TypeVar("_R")
 def compiled(*static: str, once: bool = False, short: bool = False) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
     """`jax.jit` with the arguments `static`, for functions of a population (or an individual) and a problem.
 
-    once: whether a fit calls it once. short: whether it also runs for a short time, however long compiling takes.
+    once: whether a fit calls it once or twice: with little to do it is walked through, not compiled (see
+    `pkpd.engine.interpreted`). short: whether it runs for a short time beside what compiling it takes.
     """
 
     def little(*given: Any) -> bool:
-        return _work(given) <= (LITTLE_FOR_ONCE if short else LITTLE)
+        return _work(given) <= (LITTLE_AND_SHORT if short else LITTLE)
 
     def walked(*given: Any) -> bool:
         return once and _work(given) <= LITTLE

@@ -104,7 +104,7 @@ def _at_start(population: Population, draft: Problem) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in found.items()}
 
 
-@compiled("population", once=True)
+@compiled("population", once=True, short=True)
 def _typical(x: Array, population: Population, draft: Problem) -> dict[str, Array]:
     individual = Individual(population, interaction=True)
     zero = jnp.zeros((individual.effects(draft), draft.subjects))

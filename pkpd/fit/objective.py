@@ -7,7 +7,7 @@ constants.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log, pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -155,6 +155,7 @@ def hessian(
     z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
     and what the objective makes of them.
     """
+    # As NumPy's arrays, however they were found: for these, and no others, `hessian_ahead` had it compiled.
     place = jax.tree.map(np.asarray, _placed(x, z, population, approximation, problem))
     second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
     found = np.asarray(second(x, place, population, approximation, problem))
@@ -162,9 +163,9 @@ def hessian(
 
 
 def hessian_ahead(
-    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
+    x: Float[Array, " parameter"], z: Any, population: Population, approximation: Approximation, problem: Problem
 ) -> Iterator[Callable[[], object]]:
-    """What is to be compiled for `hessian`, from shapes."""
+    """What is to be compiled for `hessian`; of z the shape will do."""
     place, compiling = _placed.ahead(x, z, population, approximation, problem)
     yield compiling
     second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs

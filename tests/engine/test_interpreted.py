@@ -75,6 +75,10 @@ OPERATIONS: dict[str, Callable[[Arrays], jax.Array]] = {
     "written": lambda v: jnp.zeros((6, 6)).at[jnp.array([1, 5, 8]), jnp.array([0, 2, 2])].set(v.a[0, 0, :3]),
     "added": lambda v: jnp.zeros(4).at[jnp.array([1, 1, 3, 7])].add(v.a[0, :2, :2].ravel()),
     "written across": lambda v: jnp.zeros((5, 6)).at[jnp.arange(3), jnp.arange(3)[::-1]].set(v.a[0, 0, :3]),
+    "at the edge": lambda v: jnp.zeros(4).at[jnp.array([1, 9])].add(v.a[0, 0, :2], mode="clip"),
+    "a gradient at the edge": lambda v: jax.grad(lambda x: (jnp.take(x, jnp.array([9]), mode="clip") ** 2).sum())(
+        v.b[0, 0]
+    ),
     "rows added": lambda v: jnp.asarray(v.a).at[jnp.array([0, 0, 2])].add(1.5),
     "a loop": lambda v: lax.fori_loop(0, 4, lambda i, x: x * 0.5 + i, v.a),
     "a loop backwards": lambda v: jnp.stack(lax.scan(lambda s, x: (s + x, s * x), v.a[0], v.a, reverse=True)[1:]),
@@ -110,6 +114,27 @@ def test_a_loop_of_unknown_length_is_not_walked_through() -> None:
 def test_a_long_loop_is_not_walked_through() -> None:
     assert walked(lambda x: lax.fori_loop(0, 10, lambda _, y: y * 2.0, x), jnp.ones(())) == 1024.0
     assert walked(lambda x: lax.fori_loop(0, MOST_OPERATIONS, lambda _, y: y * 2.0, x), jnp.ones(())) is None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: lax.map(lambda y: y * 2.0, x[:0]),
+        lambda x: [jax.debug.callback(lambda _: None, x), x][1],
+        lambda x: jax.random.uniform(jax.random.key(0), x.shape, float) + x,
+    ],
+)
+def test_what_is_strange_is_not_walked_through(function: Callable[..., jax.Array]) -> None:
+    assert walked(function, GIVEN.odd) is None
+
+
+def test_what_is_found_is_nobody_elses() -> None:
+    """Neither the argument, nor a constant of the program, can be changed by way of a result."""
+    run = interpreted(jax.make_jaxpr(lambda x: (x, jnp.arange(3.0), x.sum()))(GIVEN.odd))
+    assert run is not None
+    for one in run([np.asarray(GIVEN.odd).copy()]):
+        assert isinstance(one, np.ndarray)
+        assert not one.flags.writeable
 
 
 def test_arguments_are_left_as_they_are() -> None:
