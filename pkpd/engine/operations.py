@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jax.lax import GatherScatterMode
 
-_MANY = 30
-"""Arrays of which NumPy chooses between no more."""
+_CHOICES = 30
+"""Between more arrays NumPy does not choose."""
 
 _Whole = Any
 """Whole numbers, Python's or NumPy's."""
@@ -18,7 +18,8 @@ def in_numpy(equation: Any) -> Callable[..., Any] | None:
     """The operation that an equation of a jaxpr says, as a function of arrays; None where NumPy has no word for it."""
     name = equation.primitive.name
     nothing = any(0 in one.aval.shape for one in equation.invars)
-    if nothing or len(equation.invars) > _MANY or _rounds(equation) or not _single(equation):
+    many = name == "select_n" and len(equation.invars) > _CHOICES
+    if nothing or many or _rounds(equation) or not _single(equation):
         return None
     if name in _ELEMENTWISE:
         return _ELEMENTWISE[name]
@@ -167,7 +168,7 @@ def _select(which: Any, *cases: Any) -> Any:
     return np.where(which, cases[1], cases[0]) if len(cases) == 2 else np.choose(which, cases)
 
 
-def _cumsum(x: Any, axis: int, reverse: bool) -> Any:
+def _cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     ordered = np.flip(x, axis) if reverse else x
     found = ordered.cumsum(axis, dtype=x.dtype)
     return np.flip(found, axis) if reverse else found
@@ -179,7 +180,7 @@ def _split(x: Any, *, sizes: Any, axis: int) -> Any:
 
 _SHAPED: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": _broadcast,
-    "cumsum": lambda x, *, axis, reverse: _cumsum(x, axis, reverse),
+    "cumsum": _cumsum,
     "concatenate": lambda *parts, dimension: np.concatenate(parts, dimension),
     "convert_element_type": lambda x, *, new_dtype, **_: x.astype(new_dtype, copy=False),
     "dot_general": _dot,

@@ -22,10 +22,13 @@ def prepare(scalar: Scalar) -> None:
 
     What cannot be is left for later: where it is called it fails again, and is told there, not before the estimates.
     """
-    aside = ThreadPoolExecutor(os.cpu_count())
+    aside, begun = ThreadPoolExecutor(os.cpu_count()), []
     try:
-        with making_programs(), suppress(Exception):
-            wait([aside.submit(compiling) for compiling in _programs(scalar)])
+        with making_programs():
+            with suppress(Exception):
+                for compiling in _programs(scalar):
+                    begun.append(aside.submit(compiling))
+            wait(begun)  # or what is still being compiled would be compiled twice
     finally:
         aside.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for all of them
 

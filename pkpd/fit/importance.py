@@ -65,10 +65,10 @@ def importance(
 
 
 def ahead(
-    x: Float[Array, " parameter"], at: Evaluation, population: Population, problem: Problem, draws: int = DRAWS
+    x: Float[Array, " parameter"], at: Evaluation, population: Population, problem: Problem
 ) -> Callable[[], object]:
     """What is to be compiled for `importance`; of `at` shapes will do."""
-    t = jax.ShapeDtypeStruct((draws, *at.z.shape), float)
+    t = jax.ShapeDtypeStruct((DRAWS, *at.z.shape), float)
     return _log_weights.ahead(x, at.z, at.w, t, population, problem)[1]
 
 

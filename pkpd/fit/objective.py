@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from pkpd.engine.compiler import Program
 from pkpd.errors import InputError
 from pkpd.fit import arrow, dense
 from pkpd.fit.compilation import compiled
@@ -157,8 +158,7 @@ def hessian(
     """
     # As NumPy's arrays, however they were found: for these, and no others, `hessian_ahead` had it compiled.
     place = jax.tree.map(np.asarray, _placed(x, z, population, approximation, problem))
-    second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
-    found = np.asarray(second(x, place, population, approximation, problem))
+    found = np.asarray(_second(x, place, approximation)(x, place, population, approximation, problem))
     return 0.5 * (found + found.T)
 
 
@@ -168,8 +168,7 @@ def hessian_ahead(
     """What is to be compiled for `hessian`; of z the shape will do."""
     place, compiling = _placed.ahead(x, z, population, approximation, problem)
     yield compiling
-    second = _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
-    yield second.ahead(x, place, population, approximation, problem)[1]
+    yield _second(x, place, approximation).ahead(x, place, population, approximation, problem)[1]
 
 
 @compiled("population", "approximation", once=True, short=True)
@@ -181,6 +180,11 @@ def _placed(
         return place_of(spread(x, problem), population, approximation, problem, 2, known=known)
 
     return problem.by_chunks(found, (problem, z), x)
+
+
+def _second(x: Float[Array, " parameter"], place: Place, approximation: Approximation) -> Program:
+    """What makes second derivatives: of all pairs of parameters at once, or, where that is much, row by row."""
+    return _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
 
 
 def _large(parameters: int, place: Place, approximation: Approximation) -> bool:
