@@ -37,19 +37,22 @@ _SAME_LENGTH = 1e-11
 
 class Subjects(NamedTuple):
     """What each of some subjects has of its own. parameters: those of a model, in its order; one array, not many, is
-    handed over to devices in a tenth of the time."""
+    handed over to devices in a tenth of the time. firsts: `first` and `since` of a `Grid`, where there is one."""
 
     parameters: Float[Any, "parameter subject"]
     line: Course
     durations: Float[Any, "kind subject"]
+    firsts: tuple[Int[Any, "segment subject"], Float[Any, "kind subject"]] | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Subjects, the kind of each of their segments, and how they are dealt out: by rounds of a chunk a device."""
+    """Subjects, the kind of each of their segments (and of its first row, on a grid), and how they are dealt out: by
+    rounds of a chunk a device."""
 
     subjects: Subjects
     kind: Int[np.ndarray, " segment"]
+    first_kind: Int[np.ndarray, " segment"] | None
     mesh: Mesh
     chunk: int
 
@@ -90,20 +93,32 @@ class Batch:
 
 
 def batch_of(
-    model: Model, parameters: Mapping[str, Any], doses: Doses, times: Float[np.ndarray, " time"], most: int = CHUNK
+    model: Model,
+    parameters: Mapping[str, Any],
+    doses: Doses,
+    times: Float[np.ndarray, " time"],
+    grid: bool = False,
+    most: int = CHUNK,
 ) -> Batch:
-    """The subjects of `simulate`, their courses padded to one of few lengths. most: in a chunk, on a CPU."""
+    """The subjects of `simulate`, their courses padded to one of few lengths.
+
+    grid: whether the times are to be seen as one. most: in a chunk, on a CPU.
+    """
     subjects = doses.time.shape[1]
     # A schedule that all share is worked out once.
     line = course_of(doses.of_all or doses, len(model.states), float(times[0]), float(times[-1]))
     line = padded(line, bucket(line.start.shape[0], smallest=64))
-    durations, kind = kinds(line)
-    durations = padded_rows(durations, bucket_of_kinds(durations.shape[0]))
-    line, durations = jax.tree.map(lambda field: _for_each(field, subjects), (line, durations))
+    durations, kind = kinds(line.duration, line)
+    firsts, first_kind = None, None
+    if grid:
+        first, since = _firsts(line, times)
+        since, first_kind = kinds(since, line)
+        firsts = (first, since)
+    line, durations, firsts = jax.tree.map(lambda field: _for_each(field, subjects), (line, durations, firsts))
     columns = np.array([parameters[symbol] for symbol in model.symbols], dtype=float)
     mesh = subject_mesh()
     chunk = chunk_of(subjects, jax.default_backend(), mesh.size, most)
-    return Batch(Subjects(columns.reshape(-1, subjects), line, durations), kind, mesh, chunk)
+    return Batch(Subjects(columns.reshape(-1, subjects), line, durations, firsts), kind, first_kind, mesh, chunk)
 
 
 def _for_each(field: np.ndarray, subjects: int) -> np.ndarray:
@@ -128,22 +143,33 @@ def on_each(mesh: Mesh, one: Callable[..., _R], each: tuple[Any, ...], shared: t
     return jax.shard_map(own, mesh=mesh, in_specs=(P("subject"), P()), out_specs=found, check_vma=False)(each, shared)
 
 
-def kinds(line: Course) -> tuple[Float[np.ndarray, "kind subject"], np.ndarray]:
-    """The distinct segment lengths, and which one each segment has.
+def _firsts(
+    line: Course, times: Float[np.ndarray, " time"]
+) -> tuple[Int[np.ndarray, "segment subject"], Float[np.ndarray, "segment subject"]]:
+    """The first row of each segment, and how long after its start it is [h], as a `Grid` has them."""
+    first = np.searchsorted(times, line.start, side="right")
+    first[0] = 0
+    return first, np.maximum(times[np.minimum(first, len(times) - 1)] - line.start, 0.0)
+
+
+def kinds(
+    lengths: Float[np.ndarray, "segment subject"], line: Course
+) -> tuple[Float[np.ndarray, "kind subject"], Int[np.ndarray, " segment"]]:
+    """The distinct ones of lengths of time, padded to one of few numbers, and which one each segment of `line` has.
 
     A schedule repeats few lengths many times; tables are made once for each.
     """
     rounding = _ROUNDING * np.maximum(np.abs(line.start[0]), np.abs(line.start[-1] + line.duration[-1]))
     distinct: list[int] = []
-    kind = np.full(len(line.duration), -1)
+    kind = np.full(len(lengths), -1)
     while (left := np.flatnonzero(kind < 0)).size:
         one = int(left[0])
-        known = line.duration[one]
-        left = left[np.abs(line.duration[left, 0] - known[0]) <= rounding[0]]  # most are not, by the first subject
-        same = (np.abs(line.duration[left] - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all(axis=1)
+        known = lengths[one]
+        left = left[np.abs(lengths[left, 0] - known[0]) <= rounding[0]]  # most are not, by the first subject
+        same = (np.abs(lengths[left] - known) <= np.minimum(rounding, _SAME_LENGTH * known)).all(axis=1)
         kind[one] = kind[left[same]] = len(distinct)
         distinct.append(one)
-    return line.duration[distinct], kind
+    return padded_rows(lengths[distinct], bucket_of_kinds(len(distinct))), kind
 
 
 def evenly_spaced(times: Float[np.ndarray, " time"]) -> bool:

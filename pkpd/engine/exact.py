@@ -45,9 +45,9 @@ class Span(NamedTuple):
     of_kinds: Callable[[Float[Array, "kind batch"]], Float[Array, "row batch"]]
 
 
-def over_segments(durations: Float[Array, "kind batch"]) -> Span:
-    """A segment of each kind from its start to its end."""
-    return Span(durations, lambda field: field)
+def over_lengths(lengths: Float[Array, "kind batch"]) -> Span:
+    """Lengths of time, one of each kind: whole segments, say, from start to end."""
+    return Span(lengths, lambda field: field)
 
 
 def over_rows(rows: Rows) -> Span:
@@ -82,20 +82,28 @@ def segment_states(
 ) -> Float[Array, "segment state batch"]:
     """The linear states right after the start of each segment, from empty compartments.
 
-    steps: the propagators `over_segments`, those of segment s at `kind[s]`. At its start the amounts are forgotten
+    steps: the propagators over the segments, those of segment s at `kind[s]`. At its start the amounts are forgotten
     where `clears`.
     """
-    pattern = tuple(steps)
-    table = jnp.stack([steps[key] for key in pattern], axis=1)
+    step = _in_turn(steps)
 
     def segment(x: _Vector, part: tuple[Array, Array, Array, Array | None]) -> tuple[_Vector, Array]:
         which, at_start, running, cleared = part
         start = enter(x, at_start, running, cleared)
-        step = lax.dynamic_index_in_dim(table, which, keepdims=False)
-        return apply({key: step[e] for e, key in enumerate(pattern)}, start), jnp.stack(start)
+        return apply(step(which), start), jnp.stack(start)
 
     empty = tuple(jnp.zeros_like(jump[0, 0]) for _ in range(system.size))
     return lax.scan(segment, empty, (kind, jump, rate, clears))[1]
+
+
+def _in_turn(steps: Sparse) -> Callable[[Int[Array, ""]], Sparse]:
+    """Of propagators of many kinds those of one, looked up in one piece."""
+    table = jnp.stack(list(steps.values()), axis=1)
+
+    def of(kind: Int[Array, ""]) -> Sparse:
+        return dict(zip(steps, lax.dynamic_index_in_dim(table, kind, keepdims=False), strict=True))
+
+    return of
 
 
 def exact_outputs(
@@ -123,37 +131,47 @@ def exact_outputs(
     return jnp.moveaxis(_read(own, readouts, x), 0, 1)
 
 
+class Grid(NamedTuple):
+    """Evenly spaced times as the segments see them.
+
+    Of segment s the first row is `first[s]`, and it is `since[kind[s]]` [h] after its start; one that has none begins
+    where the next one does. At the moment of a dose a row shows the value before it, so it is later than the start,
+    but for the row 0. stride: from row to row [h].
+    """
+
+    first: Int[Array, "segment batch"]
+    since: Float[Array, "kind batch"]
+    kind: Int[Array, " segment"]
+    stride: Float[Array, ""]
+
+
+def over_grid(grid: Grid) -> dict[str, Span]:
+    """From the start of a segment to its "first" row, of each kind, and over the "stride"."""
+    return {"first": over_lengths(grid.since), "stride": over_lengths(jnp.full_like(grid.since[:1], grid.stride))}
+
+
 def exact_outputs_on_grid(
     system: LinearSystem,
     readouts: Sequence[str],
-    start: Float[Array, "segment batch"],
     states: Float[Array, "segment state batch"],
-    times: Float[Array, " time"],
+    grid: Grid,
+    count: int,
+    moved: Mapping[str, Sparse],
 ) -> Float[Array, "time readout batch"]:
-    """Readouts at evenly spaced `times` [h] from the first segment's start on, common to the batch.
+    """Readouts at `count` evenly spaced times from the first segment's start on, common to the batch.
 
-    The same as `exact_outputs`, at one small product a time: within a segment x(t + step) = exp(A step) x(t).
+    The same as `exact_outputs`, at one small product a time: within a segment x(t + step) = exp(A step) x(t). moved:
+    the propagators `over_grid`.
     """
-    count = times.shape[0]
-    step = (times[-1] - times[0]) / (count - 1)
-    stride = exponential(system.matrix, system.size, jnp.broadcast_to(step, start[0].shape))
-    ends = jnp.concatenate([start[1:], jnp.full_like(start[:1], jnp.inf)])
-
-    # A segment's first row is later than its start: at the moment of a dose a row shows the value before it.
-    firsts = jnp.searchsorted(times, start, side="right").at[0].set(0)
-    lasts = jnp.searchsorted(times, ends, side="right") - 1
-    rows = jnp.zeros((count, len(readouts), start.shape[1]))
+    to_first = _in_turn(moved["first"])
+    stride = {key: entry[0] for key, entry in moved["stride"].items()}
+    lasts = jnp.concatenate([grid.first[1:], jnp.full_like(grid.first[:1], count)]) - 1
+    rows = jnp.zeros((count, len(readouts), grid.first.shape[1]))
 
     def segment(rows: Array, part: tuple[Array, Array, Array, Array]) -> tuple[Array, None]:
-        begin, state, first, last = part
-
-        def to_first_row() -> _Vector:
-            since = times[jnp.minimum(first, count - 1)] - begin
-            since = jnp.where(since < 0, 0.0, since)  # not `maximum`, as in `events.course.locate`
-            table = exponential(system.matrix, system.size, since)
-            return apply(table, tuple(state[i] for i in range(system.size)))
-
-        moved = once(jnp.any(first <= last), to_first_row)  # most segments of a padded schedule have no rows
+        state, first, last, kind = part
+        start = tuple(state[i] for i in range(system.size))
+        begin = once(jnp.any(first <= last), lambda: apply(to_first(kind), start))
         stop = jnp.max(last)
 
         def unfinished(carry: tuple[Array, Array, _Vector]) -> Array:
@@ -161,14 +179,14 @@ def exact_outputs_on_grid(
 
         def row(carry: tuple[Array, Array, _Vector]) -> tuple[Array, Array, _Vector]:
             k, rows, x = carry
-            here = tuple(jnp.where(k == first, new, old) for new, old in zip(moved, x, strict=True))
+            here = tuple(jnp.where(k == first, new, old) for new, old in zip(begin, x, strict=True))
             mine = (k >= first) & (k <= last)
             before = lax.dynamic_index_in_dim(rows, k, keepdims=False)
             now = jnp.where(mine[None, :], _read(system.readouts, readouts, here), before)
             return k + 1, lax.dynamic_update_index_in_dim(rows, now, k, 0), apply(stride, here)
 
         has_rows = jnp.where(first <= last, first, count)
-        _, rows, _ = lax.while_loop(unfinished, row, (jnp.min(has_rows), rows, moved))
+        _, rows, _ = lax.while_loop(unfinished, row, (jnp.min(has_rows), rows, begin))
         return rows, None
 
-    return lax.scan(segment, rows, (start, states, firsts, lasts))[0]
+    return lax.scan(segment, rows, (states, grid.first, lasts, grid.kind))[0]

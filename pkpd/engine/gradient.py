@@ -50,7 +50,7 @@ def value_and_gradient(
     times = np.asarray(times, dtype=float)
     check(model, parameters, doses, times)
     chosen = plan(model, outputs, (), infused_by(doses), method, tolerances)
-    batch = batch_of(model, parameters, doses, times, CHUNK)
+    batch = batch_of(model, parameters, doses, times, most=CHUNK)
 
     def differentiated(room: int) -> list[_Found]:
         """All rounds; the devices are at work when this returns."""
@@ -98,7 +98,7 @@ def _slopes(
     """Each device differentiates its own chunk."""
 
     def one(subjects: Subjects, data: Any, kind: Array, times: Array) -> _Found:
-        matrix, line, durations = subjects
+        matrix, line, durations, _ = subjects
 
         def total(matrix: Array) -> tuple[Array, tuple[Array, Array, Array]]:
             parameters = dict(zip(plan.model.symbols, matrix, strict=True))

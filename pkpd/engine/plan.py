@@ -47,6 +47,11 @@ class Plan:
         return exact + (response_names(self.model) if self.way != "exact" else ())
 
     @property
+    def exactly_read(self) -> bool:
+        """Whether outputs of compartments are read off the exact propagator."""
+        return self.way != "whole" and bool(self.readouts or self.integrals)
+
+    @property
     def solver(self) -> str:
         return {"exact": "exact", "driven": f"exact + {self.method}", "whole": self.method}[self.way]
 

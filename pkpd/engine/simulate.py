@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each
 from pkpd.engine.compiler import jitted
+from pkpd.engine.exact import Grid
 from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Profile
@@ -75,12 +76,13 @@ def simulate(
     wanted = tuple(outputs) if outputs is not None else tuple(model.outputs)
     chosen = plan(model, wanted, tuple(integrals), infused_by(doses), method, tolerances)
 
-    batch = batch_of(model, parameters, doses, times)
     even = evenly_spaced(times)
+    batch = batch_of(model, parameters, doses, times, grid=even and chosen.exactly_read)
 
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
-        return _solved(chosen, batch.mesh, even, batch.dealt(batch.subjects, members), batch.kind, times)
+        dealt = batch.dealt(batch.subjects, members)
+        return _solved(chosen, batch.mesh, even, dealt, batch.kind, batch.first_kind, times)
 
     pending = [solved(members) for members in batch.rounds]  # all at work before the first is waited for
     sound = (_without_failed(solved, *one, batch.chunk) for one in zip(batch.rounds, pending, strict=True))
@@ -104,14 +106,17 @@ def _solved(
     even: bool,
     subjects: Subjects,
     kind: Int[Any, " segment"],
+    first_kind: Int[Any, " segment"] | None,
     times: Float[Any, " time"],
 ) -> Solved:
     """Each device solves its own chunk."""
 
-    def one(subjects: Subjects, kind: Array, times: Array) -> Solved:
-        matrix, line, durations = subjects
+    def one(subjects: Subjects, kind: Array, first_kind: Array | None, times: Array) -> Solved:
+        matrix, line, durations, firsts = subjects
         parameters = dict(zip(plan.model.symbols, matrix, strict=True))
-        chunk = Chunk(parameters, line, durations, kind, Profile(times, line.start), even)
+        stride = (times[-1] - times[0]) / (times.shape[0] - 1)
+        grid = None if firsts is None or first_kind is None else Grid(*firsts, first_kind, stride)
+        chunk = Chunk(parameters, line, durations, kind, Profile(times, line.start), even, grid)
         values, _, outcome = solve(plan, chunk)
         if outcome is None:
             none = jnp.zeros(1, dtype=int)
@@ -119,7 +124,7 @@ def _solved(
         return Solved(values, outcome.failed_at, outcome.accepted[None], outcome.rejected[None])
 
     by_subject: Any = Solved(P(None, None, "subject"), *(P("subject"),) * 3)  # type: ignore[arg-type]
-    return on_each(mesh, one, (subjects,), (kind, times), by_subject)
+    return on_each(mesh, one, (subjects,), (kind, first_kind, times), by_subject)
 
 
 def _without_failed(

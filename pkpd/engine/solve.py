@@ -14,10 +14,12 @@ from jaxtyping import Array, Float, Int
 from pkpd.engine.adjoint import reversible
 from pkpd.engine.dyadic import DyadicDrive, dyadic_drive, over_fractions
 from pkpd.engine.exact import (
+    Grid,
     exact_outputs,
     exact_outputs_on_grid,
+    over_grid,
+    over_lengths,
     over_rows,
-    over_segments,
     propagators,
     segment_states,
 )
@@ -72,8 +74,8 @@ class Chunk(NamedTuple):
     """Subjects solved together: what they go through, and where their values are wanted.
 
     parameters: `[batch]`, or `[segment, batch]` where one changes (then every segment is a kind of its own). Segment s
-    of `line` lasts `durations[kind[s]]` [h]. grid: whether the rows are a profile at evenly spaced times. changed: the
-    parameters at the rows, if any changes.
+    of `line` lasts `durations[kind[s]]` [h]. even: whether the rows are a profile at evenly spaced times, which outputs
+    of compartments take as a `grid`. changed: the parameters at the rows, if any changes.
     """
 
     parameters: Parameters
@@ -81,7 +83,8 @@ class Chunk(NamedTuple):
     durations: Float[Array, "kind batch"]
     kind: Int[Array, " segment"]
     rows: Rows | Profile
-    grid: bool = False
+    even: bool = False
+    grid: Grid | None = None
     changed: Parameters | None = None
 
     @property
@@ -152,13 +155,12 @@ def _compartments(
     own = tuple(block.names[i] for i in plan.infused if i < len(block.states))
     system = linear_system(block, parameters, own, plan.integrals)
     fractions = method_of(plan).fractions if driving else ()
-    profile = rows if chunk.grid and isinstance(rows, Profile) else None
-    place = rows.rows() if isinstance(rows, Profile) else rows
-    spans = {"segments": over_segments(durations)}
-    if readouts and profile is None:
-        spans["rows"] = over_rows(place)
+    grid, place = chunk.grid, rows.rows() if isinstance(rows, Profile) else rows
+    spans = {"segments": over_lengths(durations)}
+    if readouts:
+        spans |= {"rows": over_rows(place)} if grid is None else over_grid(grid)
     # Long profiles are for much work: there it counts that fractions of a step need no squarings.
-    together = driving and profile is None and not plan.integrals
+    together = driving and not chunk.even and not plan.integrals
     if together:
         spans["fractions"] = over_fractions(durations, fractions)
     made = propagators(system, spans)
@@ -166,8 +168,8 @@ def _compartments(
     states = segment_states(system, made["segments"], chunk.kind, entering, rate, line.clears)
 
     found: tuple[Array, ...] = ()
-    if readouts and profile is not None:
-        found = (exact_outputs_on_grid(system, readouts, line.start, states, profile.times),)
+    if readouts and grid is not None:
+        found = (exact_outputs_on_grid(system, readouts, states, grid, rows.height, made),)
     elif readouts:
         weights = linear_system(block, chunk.at_rows, own, plan.integrals).readouts
         found = (exact_outputs(system, readouts, states, place, made["rows"], weights),)

@@ -15,7 +15,7 @@ from oracles.expm_events import OBSERVATION, Record, amounts_at_records, observe
 from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import short_infusion
 
-from pkpd.engine.exact import exact_outputs, over_rows, over_segments, propagators, segment_states
+from pkpd.engine.exact import exact_outputs, over_lengths, over_rows, propagators, segment_states
 from pkpd.engine.rows import Rows
 from pkpd.engine.simulate import simulate
 from pkpd.engine.system import linear_system
@@ -48,7 +48,7 @@ def amounts_at(
     kind = jnp.arange(len(line["start"]))
     segment = jnp.maximum(jnp.sum(line["start"][None] < times[:, None], axis=1) - 1, 0)
     rows = Rows(segment, times - jnp.take_along_axis(line["start"], segment, axis=0))
-    made = propagators(system, {"segments": over_segments(line["duration"]), "rows": over_rows(rows)})
+    made = propagators(system, {"segments": over_lengths(line["duration"]), "rows": over_rows(rows)})
     states = segment_states(system, made["segments"], kind, line["jump"], line["rate"])
     return exact_outputs(system, NAMES, states, rows, made["rows"])
 

@@ -11,7 +11,7 @@ from components import LEAVING, LIBRARY, Row, amount, doses, scaled_error, with_
 from numpy.typing import NDArray
 
 from pkpd.engine.compiler import quickly
-from pkpd.engine.exact import exact_outputs, over_rows, over_segments, propagators, segment_states
+from pkpd.engine.exact import exact_outputs, over_lengths, over_rows, propagators, segment_states
 from pkpd.engine.rows import Rows
 from pkpd.engine.simulate import simulate
 from pkpd.engine.system import linear_system
@@ -234,7 +234,7 @@ def test_a_readout_has_finite_derivatives_by_every_parameter(row: Row) -> None:
         jump = jnp.zeros((1, len(block.names), 1)).at[0, np.array(into), 0].set(given)
         kind, rate = jnp.zeros(1, dtype=int), jnp.zeros((1, 0, 1))
         rows = Rows(jnp.zeros(times.shape, dtype=int), times)
-        made = propagators(system, {"segments": over_segments(jnp.full((1, 1), 3000.0)), "rows": over_rows(rows)})
+        made = propagators(system, {"segments": over_lengths(jnp.full((1, 1), 3000.0)), "rows": over_rows(rows)})
         states = segment_states(system, made["segments"], kind, jump, rate)
         return exact_outputs(system, readouts, states, rows, made["rows"])[:, :, 0]
 
