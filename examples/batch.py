@@ -7,6 +7,7 @@ Virtual patients from literature priors; only metrics are kept, so memory hardly
 
 import argparse
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -46,18 +47,22 @@ def main() -> None:
     people = draw_patients(covariates("population_pss"), options.patients, options.seed)
     parameters = draw_parameters(body, known, typical_values(known), people, options.seed)
     hours = np.arange(0.0, options.weeks * 168.0 + 0.5)
-    rows = []
     begun = time.perf_counter()
-    with Progress(console=console, disable=not console.is_terminal) as bar:
+    with Progress(console=console, disable=not console.is_terminal) as bar, ThreadPoolExecutor(1) as aside:
         task = bar.add_task("patients", total=len(options.regimens) * options.patients)
-        for regimen in (resolve(text) for text in options.regimens):
-            found, _ = measure(
-                body, regimen, people, parameters, hours, lambda done: bar.advance(task, done), keep=False
-            )
-            for metric in found:
-                low, median, high = np.quantile(metric.values, (0.05, 0.5, 0.95))
-                rows.append((regimen.name, metric.name, metric.unit, median, low, high))
+
+        def count(done: int) -> None:
+            bar.advance(task, done)
+
+        chosen = [resolve(text) for text in options.regimens]
+        waits = [measure(body, regimen, people, parameters, hours, count, aside, keep=False) for regimen in chosen]
+        found = [wait().metrics for wait in waits]
     spent = time.perf_counter() - begun
+    rows = []
+    for regimen, metrics in zip(chosen, found, strict=True):
+        for metric in metrics:
+            low, median, high = np.quantile(metric.values, (0.05, 0.5, 0.95))
+            rows.append((regimen.name, metric.name, metric.unit, median, low, high))
 
     table = pd.DataFrame(rows, columns=["regimen", "metric", "unit", "median", "low", "high"])
     shown = Table("regimen", *SHOWN, title="medians (fold of baseline; IU)")

@@ -5,7 +5,8 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pkpd.engine.simulate import Simulation
 from pkpd.errors import InputError
 from pkpd.literature import Prior, covariates
 from pkpd.models.library import model as library_model
@@ -28,7 +28,7 @@ from pkpd.population.virtual import (
 )
 from pkpd.regimens.assumptions import assumptions
 from pkpd.regimens.library import REFERENCE
-from pkpd.regimens.measure import measure, take
+from pkpd.regimens.measure import KEPT, Measured, measure, take
 from pkpd.regimens.metrics import HOURS_PER_WEEK, Metric
 from pkpd.regimens.regimen import Regimen
 from pkpd.regimens.resolve import resolve
@@ -96,23 +96,40 @@ def compare(
         if progress is not None:
             progress(done, total)
 
-    profiles, values, rows, runs = [], [], [], []
-    for regimen in chosen:
-        found, simulated = measure(body, regimen, people, parameters, times, count)
-        doubted, _ = measure(body, regimen, doubted_people, doubted_parameters, times, count, keep=False)
-        profiles.append([_quantiles(simulated[output]) for output in ("il2", "treg", "nk")])
-        values.append(found)
-        rows += _rows(regimen.name, found, doubted, draws)
-        runs.append(simulated["run"])
-    provenance = _provenance(seed, patients, weeks, draws, runs)
+    begun = []
+    with ThreadPoolExecutor(1) as aside:  # one thread, so that what it is handed is done in that order
+        for regimen in chosen:
+            found = measure(body, regimen, people, parameters, times, count, aside)
+            doubted = None
+            if draws:
+                doubted = measure(body, regimen, doubted_people, doubted_parameters, times, count, aside, keep=False)
+            begun.append(aside.submit(_summed_up, regimen.name, found, doubted, draws))
+    summed = [one.result() for one in begun]
+    provenance = _provenance(seed, patients, weeks, draws, [one.measured for one in summed])
     return Comparison(
-        profiles=_dataset(names, times, profiles, values, people, provenance),
-        table=pd.DataFrame(rows),
+        profiles=_dataset(names, times, summed, people, provenance),
+        table=pd.DataFrame([row for one in summed for row in one.rows]),
         assumptions=assumptions(MODEL, body, known, POPULATION, chosen),
         regimens=tuple(_summary(regimen, float(times[-1])) for regimen in chosen),
         reference=reference,
         provenance=provenance,
     )
+
+
+@dataclass(frozen=True)
+class _Summed:
+    """One regimen: quantiles of its profiles, `[time, quantile]`, in the order of `KEPT`, its metrics (without the
+    profiles), and its rows of the table."""
+
+    profiles: list[np.ndarray]
+    measured: Measured
+    rows: list[dict]
+
+
+def _summed_up(name: str, found: Callable[[], Measured], doubted: Callable[[], Measured] | None, draws: int) -> _Summed:
+    every, again = found(), doubted().metrics if doubted else []
+    profiles = [_quantiles(every.profiles[output]) for output in KEPT]
+    return _Summed(profiles, replace(every, profiles={}), _rows(name, every.metrics, again, draws))
 
 
 def _check(patients: int, weeks: float, draws: int) -> None:
@@ -177,11 +194,11 @@ def _rows(regimen: str, found: list[Metric], doubted: list[Metric], draws: int) 
 def _dataset(
     names: list[str],
     times: np.ndarray,
-    profiles: list[list[np.ndarray]],
-    values: list[list[Metric]],
+    summed: list[_Summed],
     people: Patients,
     provenance: dict,
 ) -> xr.Dataset:
+    values = [one.measured.metrics for one in summed]
     metric_names = list(dict.fromkeys(metric.name for found in values for metric in found))
     table = np.full((len(names), people.count, len(metric_names)), np.nan)
     for i, found in enumerate(values):
@@ -189,7 +206,7 @@ def _dataset(
             table[i, :, metric_names.index(metric.name)] = metric.values
     units = {"il2": "IU/mL", "treg": "fold of baseline", "nk": "fold of baseline"}
     drawn = {
-        output: (("regimen", "time", "quantile"), np.stack([p[i] for p in profiles]), {"units": unit})
+        output: (("regimen", "time", "quantile"), np.stack([one.profiles[i] for one in summed]), {"units": unit})
         for i, (output, unit) in enumerate(units.items())
     }
     body = {"age": "y", "weight": "kg", "height": "cm", "bsa": "m2"}
@@ -223,7 +240,7 @@ def _summary(regimen: Regimen, end: float) -> RegimenSummary:
     )
 
 
-def _provenance(seed: int, patients: int, weeks: float, draws: int, runs: list[Simulation]) -> dict:
+def _provenance(seed: int, patients: int, weeks: float, draws: int, runs: list[Measured]) -> dict:
     tolerances = runs[0].tolerances
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

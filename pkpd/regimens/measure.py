@@ -1,11 +1,13 @@
 """One regimen in one virtual population: simulate in batches, measure, and let the profiles go."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from pkpd.engine.simulate import Simulation, simulate
+from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import Doses
 from pkpd.models.model import Model
 from pkpd.population.virtual import Patients
@@ -13,7 +15,20 @@ from pkpd.regimens.metrics import Course, Metric, metrics
 from pkpd.regimens.regimen import Regimen
 
 BATCH = 512
-"""Patients whose hourly profiles are in memory at once."""
+"""Patients simulated together; the hourly profiles of two such batches are in memory at once."""
+
+KEPT = ("il2", "treg", "nk")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics of every patient, the profiles that were to be held, `[time, patient]`, and how they were made."""
+
+    metrics: list[Metric]
+    profiles: dict[str, np.ndarray]
+    solver: str
+    tolerances: Tolerances
+    steps: int
 
 
 def measure(
@@ -23,17 +38,17 @@ def measure(
     parameters: dict[str, np.ndarray],
     times: np.ndarray,
     count: Callable[[int], None],
+    aside: Executor,
     keep: bool = True,
-) -> tuple[list[Metric], dict]:
-    """Metrics of every patient under `regimen`, hourly `times` [h], and the last run's record as "run".
+) -> Callable[[], Measured]:
+    """All patients are simulated under `regimen` at hourly `times` [h]; calling what is returned waits for the metrics.
 
-    keep: whether to hold the profiles too, as "il2", "treg" and "nk" (single precision is enough for quantiles);
-    without them memory does not grow with the number of patients but for the metrics. `count` is called with the
-    number of patients done. Raises `ArithmeticError` naming the first patient that could not be simulated.
+    Those of a batch are taken `aside`, while the next one is simulated. keep: whether to hold the profiles too (single
+    precision is enough for quantiles); without them memory does not grow with the number of patients but for the
+    metrics. `count` is called with the number of patients done. Raises `ArithmeticError` naming the first patient that
+    could not be simulated.
     """
-    found: list[list[Metric]] = []
-    kept: dict[str, list[np.ndarray]] = {"il2": [], "treg": [], "nk": []}
-    run: Simulation | None = None
+    found: list[Future[Measured]] = []
     for first in range(0, people.count, BATCH):
         part = slice(first, first + BATCH)
         some = take(people, part)
@@ -46,17 +61,28 @@ def measure(
                 f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
                 f"patient {first + who}: {why}"
             )
-        course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
-        v = run.values
-        found.append(metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"]))
-        if keep:
-            for output, parts in kept.items():
-                parts.append(v[output].astype(np.float32))
-    merged = [
-        replace(parts[0], values=np.concatenate([part.values for part in parts])) for parts in zip(*found, strict=True)
+
+        def measured(run: Simulation = run, doses: Doses = doses) -> Measured:
+            course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
+            v = run.values
+            held = {output: v[output].astype(np.float32) for output in KEPT} if keep else {}
+            taken = metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"])
+            return Measured(taken, held, run.solver, run.tolerances, run.steps)
+
+        if found:
+            found[-1].result()  # no more than two batches are in memory
+        found.append(aside.submit(measured))
+    return lambda: _joined([one.result() for one in found])
+
+
+def _joined(parts: list[Measured]) -> Measured:
+    """Batches, of which there is one at least, as one."""
+    taken = [
+        replace(same[0], values=np.concatenate([one.values for one in same]))
+        for same in zip(*(part.metrics for part in parts), strict=True)
     ]
-    joined = {output: np.concatenate(parts, axis=1) for output, parts in kept.items()} if keep else {}
-    return merged, joined | {"run": run}
+    held = {name: np.concatenate([part.profiles[name] for part in parts], axis=1) for name in parts[0].profiles}
+    return replace(parts[0], metrics=taken, profiles=held, steps=sum(part.steps for part in parts))
 
 
 def doses_for(body: Model, regimen: Regimen, people: Patients, parameters: dict[str, np.ndarray], end: float) -> Doses:
