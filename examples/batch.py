@@ -7,7 +7,6 @@ Virtual patients from literature priors; only metrics are kept, so memory hardly
 
 import argparse
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -20,6 +19,7 @@ from rich.table import Table
 from pkpd.literature import covariates
 from pkpd.models.library import model
 from pkpd.population.virtual import draw_parameters, draw_patients, literature_of, typical_values
+from pkpd.regimens.aside import Aside
 from pkpd.regimens.measure import measure
 from pkpd.regimens.resolve import resolve
 
@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write the table of medians and 90 % intervals here (CSV)")
     options = parser.parse_args()
+    if options.patients < 1:
+        parser.error("--patients: give at least 1")
     console = Console()
     devices = jax.devices()
     console.print(f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
@@ -48,7 +50,7 @@ def main() -> None:
     parameters = draw_parameters(body, known, typical_values(known), people, options.seed)
     hours = np.arange(0.0, options.weeks * 168.0 + 0.5)
     begun = time.perf_counter()
-    with Progress(console=console, disable=not console.is_terminal) as bar, ThreadPoolExecutor(1) as aside:
+    with Progress(console=console, disable=not console.is_terminal) as bar, Aside() as aside:
         task = bar.add_task("patients", total=len(options.regimens) * options.patients)
 
         def count(done: int) -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from pkpd.engine.compiler import few
 from pkpd.engine.devices import subject_mesh
@@ -27,6 +28,10 @@ CHUNK_OF_ACCELERATORS = 16384
 
 A guess from the number of threads such a device runs at once; not measured.
 """
+
+_COPIED = 500_000
+"""Numbers found for a chunk up to which a device solves two in one go: for more than some megabytes it takes longer to
+put them side by side than to be called again."""
 
 _ROUNDING = 4.0 * np.finfo(float).eps
 """Times are known to this part of the last one, and so are the segment lengths that are their differences."""
@@ -48,13 +53,14 @@ class Subjects(NamedTuple):
 @dataclass(frozen=True)
 class Batch:
     """Subjects, the kind of each of their segments (and of its first row, on a grid), and how they are dealt out: by
-    rounds of a chunk a device."""
+    rounds, in each of which a device solves `turns` chunks, one after the other."""
 
     subjects: Subjects
     kind: Int[np.ndarray, " segment"]
     first_kind: Int[np.ndarray, " segment"] | None
     mesh: Mesh
     chunk: int
+    turns: int = 1
 
     @property
     def count(self) -> int:
@@ -64,7 +70,7 @@ class Batch:
     @property
     def together(self) -> int:
         """How many there are in a round."""
-        return self.chunk * self.mesh.size
+        return self.turns * self.chunk * self.mesh.size
 
     @property
     def rounds(self) -> list[Int[np.ndarray, " member"]]:
@@ -73,21 +79,22 @@ class Batch:
         return [np.minimum(np.arange(first, first + self.together), self.count - 1) for first in starts]
 
     def dealt(self, each: Any, members: Int[np.ndarray, " member"]) -> Any:
-        """Of arrays that end in the subjects the `members`, each device's apart: `[device, .., subject]`.
+        """Of arrays that end in the subjects the `members`, each chunk's apart: `[device, turn, .., subject]`.
 
         NumPy's arrays, to be handed over as they are: putting one on a device waits for what that device is at work
         on. With the devices in front each part is one piece of memory, which is handed over at once.
         """
-        parts = members.reshape(self.mesh.size, self.chunk)
+        parts = members.reshape(-1, self.chunk)
+        shape = (self.mesh.size, self.turns)
 
         def apart(field: Any) -> np.ndarray:
             field = np.asarray(field)
             if field.strides[-1] == 0:
-                return np.broadcast_to(field[..., :1], (len(parts), *field.shape[:-1], self.chunk))
+                return np.broadcast_to(field[..., :1], (*shape, *field.shape[:-1], self.chunk))
             found = np.empty((len(parts), *field.shape[:-1], self.chunk), field.dtype)
             for part, into in zip(parts, found, strict=True):
                 np.take(field, part, axis=-1, out=into, mode="clip")  # "raise" would go by way of a copy
-            return found
+            return found.reshape(*shape, *found.shape[1:])
 
         return jax.tree.map(apart, each)
 
@@ -97,12 +104,14 @@ def batch_of(
     parameters: Mapping[str, Any],
     doses: Doses,
     times: Float[np.ndarray, " time"],
+    found: int,
     grid: bool = False,
     most: int = CHUNK,
 ) -> Batch:
     """The subjects of `simulate`, their courses padded to one of few lengths.
 
-    grid: whether the times are to be seen as one. most: in a chunk, on a CPU.
+    found: how many numbers are found for each. grid: whether the times are to be seen as one. most: in a chunk, on a
+    CPU.
     """
     subjects = doses.time.shape[1]
     # A schedule that all share is worked out once.
@@ -118,7 +127,10 @@ def batch_of(
     columns = np.array([parameters[symbol] for symbol in model.symbols], dtype=float)
     mesh = subject_mesh()
     chunk = chunk_of(subjects, jax.default_backend(), mesh.size, most)
-    return Batch(Subjects(columns.reshape(-1, subjects), line, durations, firsts), kind, first_kind, mesh, chunk)
+    own = Subjects(columns.reshape(-1, subjects), line, durations, firsts)
+    rounds = -(-subjects // (chunk * mesh.size))
+    turns = 2 if found * chunk <= _COPIED and rounds % 2 == 0 else 1
+    return Batch(own, kind, first_kind, mesh, chunk, turns)
 
 
 def _for_each(field: np.ndarray, subjects: int) -> np.ndarray:
@@ -132,30 +144,44 @@ def few_each(plan: Plan, mesh: Mesh, how: Any, subjects: Subjects, *_: Any) -> b
 
 
 def on_each(mesh: Mesh, one: Callable[..., _R], each: tuple[Any, ...], shared: tuple[Any, ...], found: Any) -> _R:
-    """`one(*each, *shared)` on every device, for its own part of `each`, which `Batch.dealt` made.
+    """`one(*each, *shared)` on every device, for each of its own chunks of `each`, which `Batch.dealt` made.
 
-    found: how what it finds is put together. Nothing passes between devices, so the split changes no number.
+    found: how what devices find is put together; all of it ends in the subjects, or in one for the chunk. Nothing
+    passes between chunks, so the split changes no number.
     """
 
     def own(each: tuple[Any, ...], shared: tuple[Any, ...]) -> _R:
-        return one(*jax.tree.map(lambda field: field[0], each), *shared)
+        each = jax.tree.map(lambda field: field[0], each)
+        if jax.tree.leaves(each)[0].shape[0] == 1:
+            return one(*jax.tree.map(lambda field: field[0], each), *shared)
+        by_turn = jax.lax.map(lambda chunk: one(*chunk, *shared), each)
+        return jax.tree.map(_side_by_side, by_turn)
 
     return jax.shard_map(own, mesh=mesh, in_specs=(P("subject"), P()), out_specs=found, check_vma=False)(each, shared)
+
+
+def _side_by_side(by_turn: Array) -> Array:
+    """`[turn, .., subject]` as `[.., subject]`, the chunks one after the other."""
+    turns, *rest, subjects = by_turn.shape
+    return jnp.moveaxis(by_turn, 0, -2).reshape(*rest, turns * subjects)
 
 
 def _firsts(
     line: Course, times: Float[np.ndarray, " time"]
 ) -> tuple[Int[np.ndarray, "segment subject"], Float[np.ndarray, "segment subject"]]:
-    """The first row of each segment, and how long after its start it is [h], as a `Grid` has them."""
+    """The first row of each segment, and how long after its start it is [h], as a `Grid` has them; 0 for segments in
+    which nobody has a row."""
     first = np.searchsorted(times, line.start, side="right")
     first[0] = 0
-    return first, np.maximum(times[np.minimum(first, len(times) - 1)] - line.start, 0.0)
+    beyond = np.concatenate([first[1:], np.full_like(first[:1], len(times))])
+    since = np.maximum(times[np.minimum(first, len(times) - 1)] - line.start, 0.0)
+    return first, np.where((first < beyond).any(axis=1, keepdims=True), since, 0.0)
 
 
 def kinds(
     lengths: Float[np.ndarray, "segment subject"], line: Course
 ) -> tuple[Float[np.ndarray, "kind subject"], Int[np.ndarray, " segment"]]:
-    """The distinct ones of lengths of time, padded to one of few numbers, and which one each segment of `line` has.
+    """The distinct lengths, padded to one of few counts, and which of them each segment of `line` has.
 
     A schedule repeats few lengths many times; tables are made once for each.
     """

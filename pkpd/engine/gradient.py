@@ -50,7 +50,7 @@ def value_and_gradient(
     times = np.asarray(times, dtype=float)
     check(model, parameters, doses, times)
     chosen = plan(model, outputs, (), infused_by(doses), method, tolerances)
-    batch = batch_of(model, parameters, doses, times, most=CHUNK)
+    batch = batch_of(model, parameters, doses, times, found=1 + len(model.symbols), most=CHUNK)
 
     def differentiated(room: int) -> list[_Found]:
         """All rounds; the devices are at work when this returns."""
@@ -65,12 +65,12 @@ def value_and_gradient(
 
 
 class _Found(NamedTuple):
-    """One round: the loss of each subject and its derivatives; when it failed [h], and the steps of each device."""
+    """One round: the loss of each subject and its derivatives; when it failed [h], and the steps of each chunk."""
 
     loss: Float[Array, " subject"]
     slopes: Float[Array, "parameter subject"]
     failed_at: Float[Array, " subject"]
-    accepted: Int[Array, " device"]
+    accepted: Int[Array, " chunk"]
 
 
 def _with_room(differentiated: Callable[[int], list[_Found]], subjects: int) -> list[_Found]:
@@ -95,7 +95,7 @@ def _slopes(
     kind: Int[Any, " segment"],
     times: Float[Any, " time"],
 ) -> _Found:
-    """Each device differentiates its own chunk."""
+    """Each device differentiates its own chunks."""
 
     def one(subjects: Subjects, data: Any, kind: Array, times: Array) -> _Found:
         matrix, line, durations, _ = subjects

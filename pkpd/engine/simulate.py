@@ -77,7 +77,8 @@ def simulate(
     chosen = plan(model, wanted, tuple(integrals), infused_by(doses), method, tolerances)
 
     even = evenly_spaced(times)
-    batch = batch_of(model, parameters, doses, times, grid=even and chosen.exactly_read)
+    found = len(times) * len(chosen.names)
+    batch = batch_of(model, parameters, doses, times, found, grid=even and chosen.exactly_read)
 
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
@@ -91,12 +92,12 @@ def simulate(
 
 class Solved(NamedTuple):
     """Values of `Plan.names`, some in each array; when a subject's integration failed [h], infinite if it did not;
-    steps of each device."""
+    steps of each chunk."""
 
     values: tuple[Float[Any, "time _ subject"], ...]
     failed_at: Float[Any, " subject"]
-    accepted: Int[Any, " device"]
-    rejected: Int[Any, " device"]
+    accepted: Int[Any, " chunk"]
+    rejected: Int[Any, " chunk"]
 
 
 @jitted("plan", "mesh", "even", little=few_each)
@@ -109,7 +110,7 @@ def _solved(
     first_kind: Int[Any, " segment"] | None,
     times: Float[Any, " time"],
 ) -> Solved:
-    """Each device solves its own chunk."""
+    """Each device solves its own chunks."""
 
     def one(subjects: Subjects, kind: Array, first_kind: Array | None, times: Array) -> Solved:
         matrix, line, durations, firsts = subjects

@@ -5,8 +5,8 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from pkpd.population.virtual import (
     literature_of,
     typical_values,
 )
+from pkpd.regimens.aside import Aside
 from pkpd.regimens.assumptions import assumptions
 from pkpd.regimens.library import REFERENCE
-from pkpd.regimens.measure import KEPT, Measured, measure, take
+from pkpd.regimens.measure import Measured, measure, take
 from pkpd.regimens.metrics import HOURS_PER_WEEK, Metric
 from pkpd.regimens.regimen import Regimen
 from pkpd.regimens.resolve import resolve
@@ -97,13 +98,13 @@ def compare(
             progress(done, total)
 
     begun = []
-    with ThreadPoolExecutor(1) as aside:  # one thread, so that what it is handed is done in that order
+    with Aside() as aside:
         for regimen in chosen:
             found = measure(body, regimen, people, parameters, times, count, aside)
             doubted = None
             if draws:
                 doubted = measure(body, regimen, doubted_people, doubted_parameters, times, count, aside, keep=False)
-            begun.append(aside.submit(_summed_up, regimen.name, found, doubted, draws))
+            begun.append(aside.begin(partial(_summed_up, regimen.name, found, doubted, draws)))
     summed = [one.result() for one in begun]
     provenance = _provenance(seed, patients, weeks, draws, [one.measured for one in summed])
     return Comparison(
@@ -118,18 +119,20 @@ def compare(
 
 @dataclass(frozen=True)
 class _Summed:
-    """One regimen: quantiles of its profiles, `[time, quantile]`, in the order of `KEPT`, its metrics (without the
-    profiles), and its rows of the table."""
+    """One regimen: quantiles of its profiles, `[time, quantile]`, what was measured but for the profiles, and its rows
+    of the table."""
 
-    profiles: list[np.ndarray]
+    profiles: dict[str, np.ndarray]
     measured: Measured
     rows: list[dict]
 
 
 def _summed_up(name: str, found: Callable[[], Measured], doubted: Callable[[], Measured] | None, draws: int) -> _Summed:
-    every, again = found(), doubted().metrics if doubted else []
-    profiles = [_quantiles(every.profiles[output]) for output in KEPT]
-    return _Summed(profiles, replace(every, profiles={}), _rows(name, every.metrics, again, draws))
+    every, again = found(), doubted() if doubted else None
+    profiles = {output: _quantiles(profile) for output, profile in every.profiles.items()}
+    rows = _rows(name, every.metrics, again.metrics if again else [], draws)
+    steps = every.steps + (again.steps if again else 0)
+    return _Summed(profiles, replace(every, profiles={}, steps=steps), rows)
 
 
 def _check(patients: int, weeks: float, draws: int) -> None:
@@ -206,8 +209,8 @@ def _dataset(
             table[i, :, metric_names.index(metric.name)] = metric.values
     units = {"il2": "IU/mL", "treg": "fold of baseline", "nk": "fold of baseline"}
     drawn = {
-        output: (("regimen", "time", "quantile"), np.stack([one.profiles[i] for one in summed]), {"units": unit})
-        for i, (output, unit) in enumerate(units.items())
+        output: (("regimen", "time", "quantile"), np.stack([one.profiles[output] for one in summed]), {"units": unit})
+        for output, unit in units.items()
     }
     body = {"age": "y", "weight": "kg", "height": "cm", "bsa": "m2"}
     demographics = {name: ("patient", getattr(people, name), {"units": unit}) for name, unit in body.items()}

@@ -1,8 +1,9 @@
 """One regimen in one virtual population: simulate in batches, measure, and let the profiles go."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import Doses
 from pkpd.models.model import Model
 from pkpd.population.virtual import Patients
+from pkpd.regimens.aside import Aside
 from pkpd.regimens.metrics import Course, Metric, metrics
 from pkpd.regimens.regimen import Regimen
 
@@ -18,6 +20,7 @@ BATCH = 512
 """Patients simulated together; the hourly profiles of two such batches are in memory at once."""
 
 KEPT = ("il2", "treg", "nk")
+"""Outputs whose profiles are held, if any are."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def measure(
     parameters: dict[str, np.ndarray],
     times: np.ndarray,
     count: Callable[[int], None],
-    aside: Executor,
+    aside: Aside,
     keep: bool = True,
 ) -> Callable[[], Measured]:
     """All patients are simulated under `regimen` at hourly `times` [h]; calling what is returned waits for the metrics.
@@ -61,18 +64,16 @@ def measure(
                 f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
                 f"patient {first + who}: {why}"
             )
-
-        def measured(run: Simulation = run, doses: Doses = doses) -> Measured:
-            course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
-            v = run.values
-            held = {output: v[output].astype(np.float32) for output in KEPT} if keep else {}
-            taken = metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"])
-            return Measured(taken, held, run.solver, run.tolerances, run.steps)
-
-        if found:
-            found[-1].result()  # no more than two batches are in memory
-        found.append(aside.submit(measured))
+        found.append(aside.begin(partial(_measured, run, doses, regimen, times, keep)))
     return lambda: _joined([one.result() for one in found])
+
+
+def _measured(run: Simulation, doses: Doses, regimen: Regimen, times: np.ndarray, keep: bool) -> Measured:
+    course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
+    v = run.values
+    held = {output: v[output].astype(np.float32) for output in KEPT} if keep else {}
+    taken = metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"])
+    return Measured(taken, held, run.solver, run.tolerances, run.steps)
 
 
 def _joined(parts: list[Measured]) -> Measured:

@@ -90,16 +90,37 @@ def test_the_size_of_the_batch() -> None:
 
 
 @pytest.mark.F4
-def test_more_subjects_than_a_chunk_holds() -> None:
-    """More than all devices take at once: the last ones come in a second round, and not to each other's places."""
-    subjects = np.arange(CHUNK * jax.device_count() + 44) % COUNT
+@pytest.mark.parametrize("before", [1, 2])
+def test_more_subjects_than_a_chunk_holds(before: int) -> None:
+    """More than a chunk for each device: the last ones come in a second turn, or a third round, and not to each other's
+    places."""
+    subjects = np.arange(before * CHUNK * jax.device_count() + 44) % COUNT
     everyone, alone = predicted(subjects), predicted(np.arange(256))
     assert np.unique(alone["y"][-1]).size == 256
-    for place in (0, 255, CHUNK * jax.device_count() - 1, CHUNK * jax.device_count(), len(subjects) - 1):
+    for place in (0, 255, CHUNK, CHUNK * jax.device_count() - 1, CHUNK * jax.device_count(), len(subjects) - 1):
         same = subjects[place]
         if same < 256:
             assert deviation(everyone["conc"][:, place], alone["conc"][:, same]) <= ROUNDING
             assert deviation(everyone["y"][:, place], alone["y"][:, same]) <= COMPANY
+
+
+def test_what_is_integrated_as_a_whole_in_two_turns() -> None:
+    subjects = np.arange(CHUNK * jax.device_count() + 44) % COUNT
+    dosing = doses(DOSE_TIMES[:, subjects], 100.0)
+    own = {name: value[subjects] for name, value in PARAMETERS.items()}
+    found = simulate(MODEL, own, dosing, TIMES, outputs=("conc", "y"), method="rodas5p")
+    assert found.failures == {}
+    for name, values in predicted(subjects).items():
+        np.testing.assert_allclose(found.values[name], values, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(("chunks", "found", "turns"), [(1, 31, 1), (2, 31, 2), (3, 31, 1), (4, 31, 2), (2, 4033, 1)])
+def test_a_device_solves_two_chunks_in_one_go_if_what_it_finds_is_short(chunks: int, found: int, turns: int) -> None:
+    subjects = np.arange(chunks * CHUNK * jax.device_count()) % COUNT
+    own = {name: value[subjects] for name, value in PARAMETERS.items()}
+    batch = batch_of(MODEL, own, doses([0.0], 100.0, subjects=len(subjects)), TIMES, found)
+    assert batch.turns == turns
+    assert len(batch.rounds) == chunks // turns
 
 
 @pytest.mark.F4
@@ -176,7 +197,7 @@ def test_other_subjects_and_another_schedule_compile_nothing_new() -> None:
 
 def test_a_schedule_that_all_share_is_as_if_written_for_each() -> None:
     shared = doses(np.repeat(DOSE_TIMES[:, :1], COUNT, axis=1), 100.0)
-    batch = batch_of(MODEL, PARAMETERS, shared, TIMES)
+    batch = batch_of(MODEL, PARAMETERS, shared, TIMES, found=1)
     line = course_of(shared, len(MODEL.states), TIMES[0], TIMES[-1])
     count = line.start.shape[0]
     for found, expected in zip(batch.subjects.line, line, strict=True):
@@ -187,13 +208,15 @@ def test_a_schedule_that_all_share_is_as_if_written_for_each() -> None:
     assert replace(shared, time=late).of_all is None
 
 
-def test_each_device_is_dealt_its_own_chunk() -> None:
-    batch = replace(batch_of(MODEL, PARAMETERS, doses(DOSE_TIMES, 100.0), TIMES), chunk=COUNT // jax.device_count())
-    members = np.random.default_rng(23).permutation(batch.together)
+@pytest.mark.parametrize("turns", [1, 2])
+def test_each_device_is_dealt_its_own_chunks(turns: int) -> None:
+    batch = replace(batch_of(MODEL, PARAMETERS, doses(DOSE_TIMES, 100.0), TIMES, found=1), chunk=5, turns=turns)
+    count = batch.together
+    members = np.random.default_rng(23).permutation(count)
     dealt = batch.dealt(
-        {"own": np.arange(2 * COUNT).reshape(2, COUNT), "alike": np.broadcast_to(7, (2, COUNT))}, members
+        {"own": np.arange(2 * count).reshape(2, count), "alike": np.broadcast_to(7, (2, count))}, members
     )
-    for device, part in enumerate(members.reshape(-1, batch.chunk)):
-        np.testing.assert_array_equal(dealt["own"][device], [part, COUNT + part])
+    for place, part in enumerate(members.reshape(-1, batch.chunk)):
+        np.testing.assert_array_equal(dealt["own"][divmod(place, turns)], [part, count + part])
     assert dealt["alike"].shape == dealt["own"].shape
     assert (dealt["alike"] == 7).all()

@@ -120,6 +120,18 @@ def test_at_the_moment_of_a_dose_a_value_is_the_one_before(origin: float, step: 
     assert (values[at + 1, at - 1] > 0.0).all()
 
 
+@pytest.mark.parametrize("begin", [-30.0, 0.0])
+def test_a_grid_on_which_most_segments_have_no_row(begin: float) -> None:
+    """A dose every 12 h, some on a row, a row every 48 h: the sum of what is left of each dose given before."""
+    times, given = begin + 48.0 * np.arange(9), 12.0 * np.arange(25) + np.array([[0.0], [0.5], [6.0]])
+    parameters = {"cl": np.array([1.0, 2.0, 4.0]), "v1": np.full(3, 10.0)}
+    found = simulate(compartments(), parameters, doses(given.T), times).values["conc"]
+    since = times[:, None, None] - given[None]
+    rate = (parameters["cl"] / parameters["v1"])[None, :, None]
+    left = np.where(since > 0, np.exp(-rate * np.maximum(since, 0.0)), 0.0)
+    np.testing.assert_allclose(found, 10.0 * left.sum(axis=2), rtol=1e-13)
+
+
 @pytest.mark.parametrize(
     ("dose", "times", "hours_since"),
     [

@@ -34,23 +34,26 @@ def time_of(failure: str) -> float:
     return float(failure.split(" at ")[1].split(" h")[0])
 
 
-def test_responses_that_grow_without_end() -> None:
-    """Two subjects among many: the second comes in a later round than the devices take at once."""
-    later = CHUNK * jax.device_count() + 30
+@pytest.mark.parametrize("before", [1, 2])
+def test_responses_that_grow_without_end(before: int) -> None:
+    """Among many: one in the first chunk; one in the second, where that is a device's second turn; one in the last, of
+    another device or of the third round."""
+    turn, later = CHUNK + 20, before * CHUNK * jax.device_count() + 30
     a = np.full(later + 10, -0.01)
-    a[5], a[later] = 0.02, 0.01
+    a[5], a[turn], a[later] = 0.02, 0.0125, 0.01
+    lost = [5, turn, later]
     found = run(a)
-    assert sorted(found.failures) == [5, later]
-    assert time_of(found.failures[5]) == pytest.approx(50.0, abs=0.1)
-    assert time_of(found.failures[later]) == pytest.approx(100.0, abs=0.1)
+    assert sorted(found.failures) == lost
+    for subject in lost:
+        assert time_of(found.failures[subject]) == pytest.approx(1.0 / a[subject], abs=0.1)
     assert all("no step was small enough" in failure for failure in found.failures.values())
     for values in found.values.values():
-        assert np.flatnonzero(np.isnan(values).any(axis=0)).tolist() == [5, later]
-        assert np.isnan(values[:, [5, later]]).all()
+        assert np.flatnonzero(np.isnan(values).any(axis=0)).tolist() == lost
+        assert np.isnan(values[:, lost]).all()
     # the others take the same small steps and are right to the usual figure
-    others = np.delete(found.values["y"], [5, later], axis=1)
+    others = np.delete(found.values["y"], lost, axis=1)
     expected = 1.0 / (1.0 + 0.01 * TIMES)
-    np.testing.assert_allclose(others, np.repeat(expected[:, None], later + 8, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(others, np.repeat(expected[:, None], later + 7, axis=1), rtol=1e-6)
 
 
 def test_the_others_have_the_bits_they_have_without_it() -> None:
