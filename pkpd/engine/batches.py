@@ -30,8 +30,8 @@ A guess from the number of threads such a device runs at once; not measured.
 """
 
 _COPIED = 500_000
-"""Numbers found for a chunk up to which a device solves two in one go: for more than some megabytes it takes longer to
-put them side by side than to be called again."""
+"""Numbers found for a chunk up to which a device solves two in one go: to put some megabytes side by side takes longer
+than to be called again. Four megabytes are a guess by the pace of memory; only shorter profiles (W1) were measured."""
 
 _ROUNDING = 4.0 * np.finfo(float).eps
 """Times are known to this part of the last one, and so are the segment lengths that are their differences."""
@@ -47,7 +47,7 @@ class Subjects(NamedTuple):
     parameters: Float[Any, "parameter subject"]
     line: Course
     durations: Float[Any, "kind subject"]
-    firsts: tuple[Int[Any, "segment subject"], Float[Any, "kind subject"]] | None = None
+    firsts: tuple[Int[Any, "segment subject"], Float[Any, "kind subject"]] | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Batch:
     first_kind: Int[np.ndarray, " segment"] | None
     mesh: Mesh
     chunk: int
-    turns: int = 1
+    turns: int
 
     @property
     def count(self) -> int:
