@@ -90,14 +90,15 @@ def once_each_way(true: Bool[Array, ""], compute: Callable[[], T]) -> T:
     pure, used = jax.closure_convert(compute)
 
     @jax.custom_vjp
-    def unit(used: list[Array]) -> T:
+    def unit(true: Bool[Array, ""], used: list[Array]) -> T:
         return once(true, lambda: pure(*used))
 
-    def there(used: list[Array]) -> tuple[T, list[Array]]:
-        return unit(used), used
+    def there(true: Bool[Array, ""], used: list[Array]) -> tuple[T, tuple[Bool[Array, ""], list[Array]]]:
+        return unit(true, used), (true, used)
 
-    def back(used: list[Array], slope: T) -> tuple[list[Array]]:
-        return (once(true, lambda: list(jax.vjp(pure, *used)[1](slope))),)
+    def back(kept: tuple[Bool[Array, ""], list[Array]], slope: T) -> tuple[None, list[Array]]:
+        true, used = kept
+        return None, once(true, lambda: list(jax.vjp(pure, *used)[1](slope)))
 
     unit.defvjp(there, back)
-    return unit(list(used))
+    return unit(true, list(used))

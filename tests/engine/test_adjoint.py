@@ -11,7 +11,7 @@ from oracles.expm_events import DOSE, RESET_AND_DOSE, Record, by_time
 from recorded import dosed, dosing_parameters, records_of
 from test_record_responses import MODEL
 
-from pkpd.engine import gradient
+from pkpd.engine import gradient, rosenbrock
 from pkpd.engine.batches import batch_of
 from pkpd.engine.compiler import quickly
 from pkpd.engine.gradient import value_and_gradient
@@ -31,9 +31,13 @@ TIMES = np.linspace(0.0, 72.0, 37)
 
 
 @pytest.mark.B1
-@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
-def test_it_is_the_derivative_of_the_same_steps_repeated(method: str) -> None:
-    """By parameters, one of which changes, and by times, amounts, lengths, rates and intervals of the records."""
+@pytest.mark.parametrize(("method", "many"), [("tsit5", 8), ("rodas5p", 8), ("rodas5p", 1)])
+def test_it_is_the_derivative_of_the_same_steps_repeated(
+    method: str, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By parameters, one of which changes, and by times, amounts, lengths, rates and intervals of the records; with
+    stages one by one, and with their code shared."""
+    monkeypatch.setattr(rosenbrock, "MANY", many)
     records = records_of(SCHEDULES)
     parameters = dosing_parameters(dosed(0, 1), SCHEDULES, constant=True) | {n: np.array(v) for n, v in VALUES.items()}
     parameters["k"] = np.where(records.time < 20.0, 0.1, 0.06)

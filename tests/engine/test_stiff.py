@@ -10,6 +10,7 @@ from components import LIBRARY, Row, compartments, doses, draws, scaled_error, t
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from pkpd.engine import rosenbrock
 from pkpd.engine.jacobian import groups, jacobian, structure
 from pkpd.engine.plan import plan
 from pkpd.engine.rosenbrock import rodas5p
@@ -160,6 +161,32 @@ def test_the_orders_of_step_estimate_and_interpolant() -> None:
         observed = np.polyfit(np.log(steps), np.log(errors[name]), 1)[0]
         assert abs(observed - nominal) <= 0.3, name
     np.testing.assert_allclose(m.dense.sum(axis=1), m.b, atol=1e-13)
+
+
+def test_stages_that_share_their_code_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The increments of three states, and their derivatives by where and how long the step is."""
+    p = SimpleNamespace(k=1.0)
+
+    def field(y, u):
+        found = orego(SimpleNamespace(a=y[0], b=y[1], c=y[2]), None, p)
+        return found["a"], found["b"], found["c"]
+
+    def increments(y, h):
+        found = rodas5p().increments(field, tuple(y), (), h, [], lambda compute: compute())
+        return jnp.stack([jnp.stack(stage) for stage in found.stages])
+
+    rng = np.random.default_rng(5)
+    at = jnp.asarray(rng.uniform(0.1, 1.0, (3, 4))), jnp.asarray([0.0, 1e-3, 0.02, 0.7])
+    weights = jnp.asarray(rng.normal(size=(8, 3, 4)))
+    found = []
+    for least in (4, 3):
+        monkeypatch.setattr(rosenbrock, "MANY", least)
+        value, back = jax.vjp(increments, *at)
+        found.append([value, *back(weights)])
+    for ours, theirs in zip(*found, strict=True):
+        scale = jnp.abs(theirs).max()
+        assert scale > 0.1
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12 * scale)
 
 
 def test_the_jacobian_knows_its_structure_and_its_values() -> None:
