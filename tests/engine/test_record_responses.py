@@ -228,6 +228,23 @@ def test_a_fixed_point_has_every_derivative_a_fit_asks_for() -> None:
         found, exact = along(found), along(exact)
 
 
+@pytest.mark.A5
+def test_where_newton_s_method_leads_away_the_map_is_followed() -> None:
+    """z - arctan(z - 3)/2: far from 3 Newton's steps grow without end. One that falls by 5 down to 10, where Newton has
+    no step to say and the residual does not go down. Beside them one that begins where it ends, one without a fixed
+    point, and one whose map has no value."""
+    guess = jnp.asarray([[20.0, 20.0, 3.0, 20.0, 20.0]])
+
+    def period(z):
+        bent, falling, there, growing, none = z[0]
+        found = bent - 0.5 * jnp.arctan(bent - 3.0), jnp.where(falling > 10.0, falling - 5.0, 3.6 - 0.2 * falling)
+        return jnp.stack([*found, 2.0 * there - 3.0, growing + 1.0, none * jnp.nan])[None]
+
+    found = np.asarray(quickly(lambda guess: fixed_point(period, guess, jnp.ones_like(guess)))(guess))[0]
+    np.testing.assert_allclose(found[:3], 3.0, rtol=1e-12)
+    assert np.isnan(found[3:]).all()
+
+
 def test_without_elimination_there_is_no_number() -> None:
     steady, _ = tmdd_at_steady_state(Record(0.0, DOSE, 40.0, 1, ii=24.0, ss=1), {"kel": 0.0, "kint": 0.0})
     assert np.isnan(steady).all()
