@@ -20,21 +20,25 @@ from pkpd.engine.batches import CHUNK_OF_ACCELERATORS
 CHUNK = 64
 """Most subjects in a chunk on a CPU."""
 
+CHUNK_INTEGRATED = 32
+"""The same where predictions are integrated: that takes so long that a second core should have half of 40 subjects, and
+a piece of code more does not matter."""
+
 _R = TypeVar("_R")
 
 
-def chunk_of(subjects: int) -> int:
-    """Subjects in a chunk: even ones, of no more than a limit."""
-    return -(-subjects // -(-subjects // _most()))
+def chunk_of(subjects: int, most: int) -> int:
+    """Subjects in a chunk: even ones, of no more than `most` on a CPU."""
+    return -(-subjects // -(-subjects // _limit(most)))
 
 
 def copies_of(subjects: int) -> int:
-    """How often these subjects fit into one chunk, once at least."""
-    return max(1, _most() // subjects)
+    """How often these subjects fit beside one another, once at least."""
+    return max(1, _limit(CHUNK) // subjects)
 
 
-def _most() -> int:
-    return CHUNK if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
+def _limit(on_cpu: int) -> int:
+    return on_cpu if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
 
 
 def alike(*columns: Shaped[np.ndarray, "_ subject"]) -> Int[np.ndarray, " subject"]:
@@ -42,10 +46,13 @@ def alike(*columns: Shaped[np.ndarray, "_ subject"]) -> Int[np.ndarray, " subjec
     return np.lexsort([row for column in columns[::-1] for row in column[::-1]])
 
 
-def by_chunks(one: Callable[..., _R], each: Any, order: Int[Any, " subject"], *shared: Any) -> _R:
-    """`one(each, *shared)`, chunk by chunk in that order. Arrays given and found end in the subjects."""
+def by_chunks(one: Callable[..., _R], each: Any, order: Int[Any, " subject"], most: int, *shared: Any) -> _R:
+    """`one(each, *shared)`, chunk by chunk in that order, each of `most` subjects at most on a CPU.
+
+    Arrays given and found end in the subjects.
+    """
     subjects = order.shape[0]
-    size = chunk_of(subjects)
+    size = chunk_of(subjects, most)
     if size == subjects:
         return one(each, *shared)
     chunks = -(-subjects // size)

@@ -13,7 +13,7 @@ from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.fit.chunks import alike
+from pkpd.fit.chunks import CHUNK, CHUNK_INTEGRATED, alike
 from pkpd.fit.compilation import compiled
 from pkpd.fit.expansion import MOST_PIECES
 from pkpd.fit.individual import Individual, spread
@@ -82,7 +82,8 @@ def connected(
             "covariate constant, or change it less often"
         )
     order = jnp.asarray(alike(*laid.records, rows.value))
-    whole = replace(draft, predict=jax.tree_util.Partial(predict, ready), order=order)
+    chunk = CHUNK if ready.plan.way == "exact" else CHUNK_INTEGRATED
+    whole = replace(draft, predict=jax.tree_util.Partial(predict, ready), order=order, chunk=chunk)
     return Connection(counted, rows, ready, whole)
 
 

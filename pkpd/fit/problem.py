@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
 from pkpd.fit.arrow import Sharing
-from pkpd.fit.chunks import by_chunks
+from pkpd.fit.chunks import CHUNK, by_chunks
 from pkpd.population.expression import Level
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
@@ -73,7 +73,8 @@ class Problem:
     varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
     endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none do.
     `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of `predict`
-    too; None if they do not. Leaves have no stated type: while JAX differentiates, others than arrays stand there.
+    too; None if they do not. `chunk`: how many share one at most on a CPU. Leaves have no stated type: while JAX
+    differentiates, others than arrays stand there.
     """
 
     predict: Any
@@ -85,6 +86,7 @@ class Problem:
     sharing: Any
     censored: tuple[str, ...] = field(metadata={"static": True})
     order: Any = None
+    chunk: int = field(default=CHUNK, metadata={"static": True})
 
     @property
     def subjects(self) -> int:
@@ -93,7 +95,7 @@ class Problem:
 
     def by_chunks(self, one: Callable[..., _R], each: Any, *shared: Any) -> _R:
         """`one(each, *shared)` for some subjects at a time where that can be; `each` ends in the subjects."""
-        return by_chunks(one, each, self.order, *shared) if self._apart else one(each, *shared)
+        return by_chunks(one, each, self.order, self.chunk, *shared) if self._apart else one(each, *shared)
 
     @property
     def _apart(self) -> bool:

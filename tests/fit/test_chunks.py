@@ -1,5 +1,6 @@
 """Subjects dealt out in chunks: every one comes back to its place, and who it was dealt with does not matter."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 from test_connection import integrated, oral
 
 from pkpd.dataset import read_dataset
-from pkpd.fit import chunks
-from pkpd.fit.chunks import alike, by_chunks, chunk_of
+from pkpd.fit.chunks import CHUNK, CHUNK_INTEGRATED, alike, by_chunks, chunk_of
 from pkpd.fit.connection import connected
 from pkpd.fit.objective import Approximation
 from pkpd.fit.scalar import Scalar
@@ -34,8 +34,10 @@ def people() -> Population:
     )
 
 
-def scalar(folder: Path, population: Population, body: Model, order: NDArray | None = None) -> Scalar:
-    """A fit of simulated subjects, in that order, of whom each second one is sampled half an hour later."""
+def scalar(
+    folder: Path, population: Population, body: Model, order: NDArray | None = None, chunk: int | None = None
+) -> Scalar:
+    """A fit of simulated subjects, in that order and chunk, of whom each second one is sampled half an hour later."""
     rng = np.random.default_rng(2)
     rows: list[dict[str, object]] = []
     for subject in range(COUNT):
@@ -49,12 +51,12 @@ def scalar(folder: Path, population: Population, body: Model, order: NDArray | N
     parts = [whole[whole["ID"] == subject] for subject in (range(COUNT) if order is None else order)]
     pd.concat(parts).to_csv(folder / "data.csv", index=False)
     data = read_dataset(folder / "data.csv", outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
-    return Scalar(population, Approximation("focei"), connected(population, body, data).problem)
+    problem = connected(population, body, data).problem
+    return Scalar(population, Approximation("focei"), problem if chunk is None else replace(problem, chunk=chunk))
 
 
 @pytest.mark.parametrize("subjects", [4, 7, 11, 12])
-def test_each_comes_back_to_its_place(subjects: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK", 4)
+def test_each_comes_back_to_its_place(subjects: int) -> None:
     order = np.random.default_rng(subjects).permutation(subjects)
     together = []
 
@@ -63,11 +65,19 @@ def test_each_comes_back_to_its_place(subjects: int, monkeypatch: pytest.MonkeyP
         return factor * each["x"], each["y"].sum(axis=0)
 
     given = {"x": jnp.arange(float(subjects)), "y": jnp.arange(6.0 * subjects).reshape(2, 3, subjects)}
-    found = jax.jit(lambda given: by_chunks(one, given, order, jnp.asarray(3.0)))(given)
+    found = jax.jit(lambda given: by_chunks(one, given, order, 4, jnp.asarray(3.0)))(given)
     np.testing.assert_array_equal(found[0], 3.0 * given["x"])
     np.testing.assert_array_equal(found[1], given["y"].sum(axis=0))
-    assert {shape[0] for shape in together} == {chunk_of(subjects)}
-    assert chunk_of(subjects) <= 4
+    assert {shape[0] for shape in together} == {chunk_of(subjects, 4)}
+    assert chunk_of(subjects, 4) <= 4
+
+
+def test_what_is_integrated_is_dealt_out_further(tmp_path: Path) -> None:
+    """A second core should have its share of a study of forty; in closed form all are done before it were asked."""
+    assert scalar(tmp_path, people(), oral()).problem.chunk == CHUNK
+    assert scalar(tmp_path, people(), integrated()).problem.chunk == CHUNK_INTEGRATED
+    assert chunk_of(40, CHUNK) == 40
+    assert chunk_of(40, CHUNK_INTEGRATED) == 20
 
 
 def test_alike_are_dealt_together_whatever_their_order() -> None:
@@ -78,12 +88,11 @@ def test_alike_are_dealt_together_whatever_their_order() -> None:
     np.testing.assert_array_equal(other[alike(times[:, other], values[:, other])], order)
 
 
-def test_the_objective_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_objective_is_that_of_the_whole(tmp_path: Path) -> None:
     whole = scalar(tmp_path, people(), oral())
     x = whole.population.packing.start() + 0.1
     expected, bent = whole.evaluation(x), whole.hessian(x)
-    monkeypatch.setattr(chunks, "CHUNK", 4)
-    dealt = scalar(tmp_path, people(), oral())  # a new body, so that nothing compiled with other chunks serves
+    dealt = scalar(tmp_path, people(), oral(), chunk=4)
     found = dealt.evaluation(x)
     for name in ("value", "score", "z", "w"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-11, err_msg=name)
@@ -92,14 +101,12 @@ def test_the_objective_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.C5
-def test_what_is_integrated_does_not_depend_on_the_order_of_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "CHUNK", 4)
+def test_what_is_integrated_does_not_depend_on_the_order_of_the_table(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(COUNT)
     population = people()
-    one, other = scalar(tmp_path, population, integrated()), scalar(tmp_path, population, integrated(), order)
+    one = scalar(tmp_path, population, integrated(), chunk=4)
+    other = scalar(tmp_path, population, integrated(), order, chunk=4)
     x = one.population.packing.start()
     np.testing.assert_allclose(other.evaluation(x).value, one.evaluation(x).value[order], rtol=1e-12)
-    exact = scalar(tmp_path, people(), oral())
+    exact = scalar(tmp_path, people(), oral(), chunk=4)
     assert one.value(x)[0] == pytest.approx(exact.value(x)[0], abs=1e-4)
