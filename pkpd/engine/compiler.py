@@ -23,8 +23,15 @@ from pkpd.engine.interpreted import interpreted
 _OPTION = "--xla_backend_extra_options"
 _BYTES = 100_000_000
 """A loop is compiled so if what it works on is smaller than this; the tables and rows of a chunk are."""
-_ASKED = f"xla_cpu_small_while_loop_byte_threshold={_BYTES},xla_cpu_disable_loop_unrolling"
-"""And loops over subjects are not unrolled: a sixth to a third of the wait, and nothing was seen to run slower."""
+_ASKED = ",".join(
+    (
+        f"xla_cpu_small_while_loop_byte_threshold={_BYTES}",
+        "xla_cpu_disable_loop_unrolling",
+        "xla_cpu_disable_slp_vectorizer",
+    )
+)
+"""And loops over subjects are not unrolled: a sixth to a third of the wait, and nothing was seen to run slower. Nor are
+operations in a row looked through for some that could be done at once: a tenth of the wait, and as fast."""
 
 _Options = tuple[tuple[str, bool | int], ...]
 
