@@ -1,4 +1,5 @@
-"""Explicit Runge-Kutta methods, taken from diffrax: tableau, error estimate and dense output as plain numbers."""
+"""Explicit Runge-Kutta methods as plain numbers: Tsit5's are kept, the tableau and the dense output of others read off
+diffrax."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from pkpd.engine import tsit5
 from pkpd.engine.method import Column, Columns, Increments, Method, Once, weigh
 from pkpd.errors import InputError
 
-_CLASSES = {"tsit5": "Tsit5", "dopri5": "Dopri5"}
-EXPLICIT = tuple(_CLASSES)
+_CLASSES = {"dopri5": "Dopri5"}
+EXPLICIT = ("tsit5", *_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,17 @@ def explicit_method(name: str) -> ExplicitMethod:
     """The method called `name`; raises `InputError` listing those there are."""
     if name not in EXPLICIT:
         raise InputError(f"no explicit method '{name}'; there are {', '.join(EXPLICIT)}")
-    import diffrax  # takes as long to load as all the rest but JAX, and compartments alone do not need it
+    if name == "tsit5":
+        a = tuple(np.array(row) for row in tsit5.A)
+        c, b, e, dense = (np.array(numbers) for numbers in (tsit5.C, tsit5.B, tsit5.E, tsit5.DENSE))
+        return ExplicitMethod(name, tsit5.ORDER, c, a, b, e, dense)
+    return _of_diffrax(name, _CLASSES[name])
 
-    solver = getattr(diffrax, _CLASSES[name])()
+
+def _of_diffrax(name: str, its_name: str) -> ExplicitMethod:
+    import diffrax  # takes as long to load as all the rest but JAX
+
+    solver = getattr(diffrax, its_name)()
     tableau = solver.tableau
     b = np.asarray(tableau.b_sol, dtype=float)
     return ExplicitMethod(

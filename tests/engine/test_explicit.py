@@ -1,12 +1,15 @@
 """The Runge-Kutta tableaux as numbers: identities of the methods themselves, not only of their answers."""
 
+import subprocess
+import sys
+
 import diffrax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pkpd.engine.explicit import ExplicitMethod, explicit_method
+from pkpd.engine.explicit import ExplicitMethod, _of_diffrax, explicit_method
 from pkpd.errors import InputError
 
 NAMES = ("tsit5", "dopri5")
@@ -81,6 +84,22 @@ def test_a_step_is_the_one_diffrax_takes(name: str) -> None:
     middle = solver.interpolation_cls(t0=0.0, t1=0.3, **dense).evaluate(0.21)
     s = 0.7 ** np.arange(1, m.dense.shape[1] + 1)
     assert 1.0 + 0.3 * (k @ m.dense @ s) == pytest.approx(float(middle), abs=1e-14)
+
+
+def test_the_numbers_kept_are_those_of_diffrax() -> None:
+    kept, theirs = explicit_method("tsit5"), _of_diffrax("tsit5", "Tsit5")
+    assert (kept.order, kept.fractions) == (theirs.order, theirs.fractions)
+    for name in ("c", "b", "e"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(theirs, name), err_msg=name)
+    for one, other in zip(kept.a, theirs.a, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(kept.dense, theirs.dense, rtol=0, atol=2e-14)  # which go by way of values
+
+
+def test_tsit5_is_there_without_diffrax() -> None:
+    """Which takes a second to load."""
+    program = "import sys, pkpd.engine.explicit as e; e.explicit_method('tsit5'); sys.exit('diffrax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_method_there_is_not() -> None:
