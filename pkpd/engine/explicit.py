@@ -15,8 +15,8 @@ from pkpd.engine import tsit5
 from pkpd.engine.method import Column, Columns, Increments, Method, Once, weigh
 from pkpd.errors import InputError
 
-_CLASSES = {"dopri5": "Dopri5"}
-EXPLICIT = ("tsit5", *_CLASSES)
+_CLASSES = {"tsit5": "Tsit5", "dopri5": "Dopri5"}
+EXPLICIT = tuple(_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,14 @@ def explicit_method(name: str) -> ExplicitMethod:
         a = tuple(np.array(row) for row in tsit5.A)
         c, b, e, dense = (np.array(numbers) for numbers in (tsit5.C, tsit5.B, tsit5.E, tsit5.DENSE))
         return ExplicitMethod(name, tsit5.ORDER, c, a, b, e, dense)
-    return _of_diffrax(name, _CLASSES[name])
+    return of_diffrax(name)
 
 
-def _of_diffrax(name: str, its_name: str) -> ExplicitMethod:
+def of_diffrax(name: str) -> ExplicitMethod:
+    """The numbers of one of `EXPLICIT`, as diffrax has them."""
     import diffrax  # takes as long to load as all the rest but JAX
 
-    solver = getattr(diffrax, its_name)()
+    solver = getattr(diffrax, _CLASSES[name])()
     tableau = solver.tableau
     b = np.asarray(tableau.b_sol, dtype=float)
     return ExplicitMethod(

@@ -18,11 +18,11 @@ from jaxtyping import Int, Shaped
 from pkpd.engine.batches import CHUNK_OF_ACCELERATORS
 
 CHUNK = 64
-"""Most subjects in a chunk on a CPU."""
+"""Most subjects in a chunk on a CPU, and beside one another, each as often as there is room."""
 
 CHUNK_INTEGRATED = 32
-"""The same where predictions are integrated: that takes so long that a second core should have half of 40 subjects, and
-a piece of code more does not matter."""
+"""Most in a chunk where predictions are integrated: that takes so long that a second core should have half of 40
+subjects. In closed form the code for chunks takes longer to compile than they save (59 subjects: 14 s instead of 7)."""
 
 _R = TypeVar("_R")
 
