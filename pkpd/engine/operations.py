@@ -17,21 +17,25 @@ _Whole = Any
 def in_numpy(equation: Any) -> Callable[..., Any] | None:
     """The operation that an equation of a jaxpr says, as a function of arrays; None where NumPy has no word for it."""
     name = equation.primitive.name
-    nothing = any(0 in one.aval.shape for one in equation.invars)
+    nothing = name != "tile" and any(0 in one.aval.shape for one in equation.invars)
     many = name == "select_n" and len(equation.invars) > _CHOICES
     if nothing or many or _rounds(equation) or not _single(equation):
         return None
+    if name in _WHOLE and equation.invars[0].aval.dtype.kind == "i":
+        return _WHOLE[name]
     if name in _ELEMENTWISE:
         return _ELEMENTWISE[name]
     return partial(_SHAPED[name], **equation.params) if name in _SHAPED else None
 
 
 def _rounds(equation: Any) -> bool:
-    """Whether it makes whole numbers of others: XLA and NumPy do not agree about which."""
+    """Whether it makes whole numbers of others in a way that is not written out here: XLA and NumPy do not agree."""
     name, given = equation.primitive.name, equation.invars[0].aval.dtype.kind if equation.invars else ""
     made = equation.outvars[0].aval.dtype.kind
-    return (name in ("div", "pow", "integer_pow", "rem") and given in "iu") or (
-        name == "convert_element_type" and given in "fc" and made in "iu"
+    return (
+        (name in ("pow", "integer_pow") and given in "iu")
+        or (name in _WHOLE and given == "u")
+        or (name == "convert_element_type" and given in "fc" and made in "iu")
     )
 
 
@@ -81,6 +85,21 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh,
 }
 """Of numbers, or pairs of them, one by one."""
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    """Cut off towards 0; of a division by 0, -1."""
+    by = np.where(b == 0, 1, b)
+    return np.where(b == 0, -1, (a - np.fmod(a, by)) // by)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    """What that leaves: all of a, after a division by 0."""
+    return np.where(b == 0, a, np.fmod(a, np.where(b == 0, 1, b)))
+
+
+_WHOLE: dict[str, Callable[..., Any]] = {"div": _quotient, "rem": _remainder}
+"""Of whole numbers, as XLA has it."""
 
 
 def _broadcast(x: Any, *, shape: _Whole, broadcast_dimensions: _Whole, **_: Any) -> Any:
@@ -146,6 +165,22 @@ def _iota(*, dtype: Any, shape: _Whole, dimension: int, **_: Any) -> Any:
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(ends), shape)
 
 
+def _pad(x: Any, filling: Any, *, padding_config: Any) -> Any:
+    """More before, after and between the numbers of each axis; fewer where it says less than none."""
+    places, taken, shape = [], [], []
+    for n, (low, high, between) in zip(x.shape, padding_config, strict=True):
+        length, step = max(low + n + max(n - 1, 0) * between + high, 0), between + 1
+        skipped = -(min(low, 0) // step)
+        first = low + skipped * step
+        count = max(min(n - skipped, -(-(length - first) // step)), 0)
+        taken.append(slice(skipped, skipped + count))
+        places.append(slice(first, first + count * step, step))
+        shape.append(length)
+    found = np.full(shape, filling, x.dtype)
+    found[tuple(places)] = x[tuple(taken)]
+    return found
+
+
 def _scatter(x: Any, indices: Any, updates: Any, *, dimension_numbers: Any, put: Callable[..., None], **_: Any) -> Any:
     """Numbers put into places of a copy of x; those with a place outside of it are dropped."""
     places = [indices[..., k] for k in np.argsort(dimension_numbers.scatter_dims_to_operand_dims)]
@@ -178,6 +213,11 @@ def _split(x: Any, *, sizes: Any, axis: int) -> Any:
     return np.split(x, np.cumsum(sizes)[:-1], axis) if len(sizes) > 1 else x
 
 
+def _unstack(x: Any, *, axis: int) -> Any:
+    parts = np.moveaxis(x, axis, 0)
+    return list(parts) if len(parts) > 1 else parts[0]
+
+
 _SHAPED: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": _broadcast,
     "cumsum": _cumsum,
@@ -188,6 +228,7 @@ _SHAPED: dict[str, Callable[..., Any]] = {
     "gather": _gather,
     "integer_pow": lambda x, *, y: x**y if y >= 0 else 1.0 / x**-y,
     "iota": _iota,
+    "pad": _pad,
     "reduce_and": lambda x, *, axes, **_: x.all(axes),
     "reduce_max": lambda x, *, axes, **_: x.max(axes),
     "reduce_min": lambda x, *, axes, **_: x.min(axes),
@@ -203,5 +244,6 @@ _SHAPED: dict[str, Callable[..., Any]] = {
     "stack": lambda *parts, axis: np.stack(parts, axis),
     "tile": lambda x, *, reps: np.tile(x, reps),
     "transpose": lambda x, *, permutation: x.transpose(permutation),
+    "unstack": _unstack,
 }
 """With parameters that JAX names."""

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from pkpd.fit import importance, objective
 from pkpd.fit.audit import laid
 from pkpd.fit.clock import making_programs
-from pkpd.fit.scalar import Scalar
+from pkpd.fit.scalar import Scalar, natural
 
 
 def prepare(scalar: Scalar) -> None:
@@ -41,8 +41,8 @@ def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:
     yield compiling
     yield from objective.hessian_ahead(x, found.z, *given)
     sampled = laid(scalar)
-    if sampled is None:
-        return
-    if sampled is not scalar:
-        yield objective.evaluate.ahead(x, sampled.population, sampled.approximation, sampled.problem)[1]
-    yield importance.ahead(x, found, scalar.population, scalar.problem)
+    if sampled is not None:
+        if sampled is not scalar:
+            yield objective.evaluate.ahead(x, sampled.population, sampled.approximation, sampled.problem)[1]
+        yield importance.ahead(x, found, scalar.population, scalar.problem)
+    yield natural.ahead(x, scalar.population)[1]

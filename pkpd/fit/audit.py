@@ -45,7 +45,8 @@ def laid(scalar: Scalar) -> Scalar | None:
     """
     if scalar.population.shared is not None or not scalar.population.effects(scalar.problem.occasion_count):
         return None
-    known = scalar.approximation.method not in ("fo", "foce")
+    approximation = scalar.approximation
+    known = approximation.interaction or (approximation.method == "foce" and not scalar.population.interacting)
     return scalar if known else replace(scalar, approximation=Approximation("focei"))
 
 

@@ -27,6 +27,9 @@ Z = Float[Array, "effect subject"]
 PerSubject = Float[Array, " subject"]
 Curvature = Float[Array, "effect effect subject"]
 
+Slopes = tuple[Float[Array, "effect observation subject"], Float[Array, "effect observation subject"] | None]
+"""Of location and log scale in each random effect; None for a scale that none of them moves."""
+
 
 @dataclass(frozen=True)
 class Individual:
@@ -106,11 +109,13 @@ class Individual:
             likelihood = endpoint(self.population, name, problem)
             loss, by_m, by_s = likelihood.slopes(m, log_s, observed, p)
             mm, ms, ss = likelihood.information(m, log_s, observed, p)
-            jm, js = slopes[name]
             value = value + loss.sum(axis=0)
-            gradient = gradient + (jm * by_m[None] + js * by_s[None]).sum(axis=1)
-            wm, ws = mm[None] * jm + ms[None] * js, ms[None] * jm + ss[None] * js
-            curvature = curvature + (jm[:, None] * wm[None] + js[:, None] * ws[None]).sum(axis=2)
+            gradient = gradient + _along(slopes[name], by_m, by_s).sum(axis=1)
+            jm, js = slopes[name]
+            terms = jm[:, None] * _along(slopes[name], mm, ms)[None]
+            if js is not None:
+                terms = terms + js[:, None] * _along(slopes[name], ms, ss)[None]
+            curvature = curvature + terms.sum(axis=2)
         return value, gradient, curvature
 
     def gradient(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> Z:
@@ -121,8 +126,7 @@ class Individual:
         for name, (m, log_s) in located.items():
             likelihood = endpoint(self.population, name, problem)
             _, by_m, by_s = likelihood.slopes(m, log_s, problem.observations[name], errors[name])
-            jm, js = slopes[name]
-            gradient = gradient + (jm * by_m[None] + js * by_s[None]).sum(axis=1)
+            gradient = gradient + _along(slopes[name], by_m, by_s).sum(axis=1)
         return gradient
 
     def hessian(self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem) -> Curvature:
@@ -143,13 +147,18 @@ class Individual:
 
     def _linearised(
         self, values: Values, z: Z, centre: dict[str, Array] | None, problem: Problem
-    ) -> tuple[dict[str, tuple[Array, Array]], dict[str, tuple[Array, Array]]]:
-        """The features, and their derivatives in each element of z, `[effect, observation, subject]`."""
+    ) -> tuple[dict[str, tuple[Array, Array]], dict[str, Slopes]]:
+        """The features, and their derivatives in each element of z."""
+        moving = self.population.interacting if centre is None else frozenset()
 
-        def features(z: Z) -> dict[str, tuple[Array, Array]]:
-            return self._held(self.features(values, z, problem), centre)
+        def features(z: Z) -> tuple[dict[str, tuple[Array, ...]], dict[str, tuple[Array, Array]]]:
+            found = self._held(self.features(values, z, problem), centre)
+            return {name: both if name in moving else both[:1] for name, both in found.items()}, found
 
-        return jax.vmap(lambda unit: jax.jvp(features, (z,), (unit,)), out_axes=(None, 0))(units(z))
+        _, slopes, found = jax.vmap(
+            lambda unit: jax.jvp(features, (z,), (unit,), has_aux=True), out_axes=(None, 0, None)
+        )(units(z))
+        return found, {name: (some[0], some[1] if len(some) > 1 else None) for name, some in slopes.items()}
 
     def parameters(self, values: Values, z: Z, problem: Problem) -> dict[str, Array]:
         """The model's parameters of each subject, `[subject]` or `[record, subject]`."""
@@ -181,6 +190,12 @@ class Individual:
             for name, (m, log_s) in features.items()
         ]
         return sum(terms[1:], start=terms[0])
+
+
+def _along(slopes: Slopes, by_m: Array, by_s: Array) -> Float[Array, "effect observation subject"]:
+    """The derivative in each random effect, of those in location and log scale."""
+    jm, js = slopes
+    return jm * by_m[None] if js is None else jm * by_m[None] + js * by_s[None]
 
 
 def spread(x: Float[Array, " parameter"], problem: Problem) -> X:

@@ -55,6 +55,11 @@ class Approximation:
         if (self.method == "agq") != (self.nodes > 1):
             raise InputError("nodes are for agq, which needs more than one: method = 'agq', nodes = 5")
 
+    @property
+    def interaction(self) -> bool:
+        """Whether the scale of the error is that at the mode."""
+        return self.method in ("focei", "laplace", "agq")
+
     def check(self, population: Population) -> None:
         """Raise `InputError` where this cannot be done for `population`."""
         if self.method == "agq" and population.shared is not None:
@@ -125,7 +130,8 @@ def objectives(
 
 
 def _individual(population: Population, approximation: Approximation) -> Individual:
-    return Individual(population, approximation.method in ("focei", "laplace", "agq"))
+    # Where no random effect moves the error's scale it is at the mode what it is at z = 0.
+    return Individual(population, approximation.interaction or not population.interacting)
 
 
 @compiled("population", "approximation")

@@ -117,6 +117,18 @@ class Population:
         }
 
     @cached_property
+    def interacting(self) -> frozenset[str]:
+        """The endpoints whose SD of the error moves with random effects, through the prediction or of itself."""
+        return frozenset(
+            endpoint
+            for endpoint, model in self.residuals.items()
+            if (isinstance(model.scale, Scale) and model.scale.follows)
+            or any(
+                isinstance(part, Random) for one in self.residual_expressions[endpoint].values() for part in one.walk()
+            )
+        )
+
+    @cached_property
     def thetas(self) -> dict[str, Theta]:
         """Every fixed effect, those of the residual error included, by name."""
         found: dict[str, Theta] = {}

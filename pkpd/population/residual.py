@@ -9,7 +9,7 @@ A number is an initial estimate; any parameter may be an expression with covaria
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -128,7 +128,12 @@ class Residual:
 
 @dataclass(frozen=True)
 class Scale(ABC):
-    """The SD of the error as a function of the prediction m; the kinds below say which."""
+    """The SD of the error as a function of the prediction m; the kinds below say which.
+
+    `follows`: whether it is not the same for every m.
+    """
+
+    follows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -159,6 +164,7 @@ class Scale(ABC):
 class Additive(Scale):
     """SD = sd."""
 
+    follows: ClassVar[bool] = False
     sd: Any
 
     def log_scale(self, m: Array, p: Mapping[str, Array]) -> Array:

@@ -29,6 +29,8 @@ GIVEN = Arrays(
     n=jnp.arange(-7, 8).reshape(3, 5),
     odd=jnp.array([0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e308, 1e-300]),
 )
+PADDINGS = (((1, -2, 0), (-2, 1, 1)), ((-1, 0, 2), (3, -4, 1)), ((-3, 2, 0), (0, 0, 0)), ((0, 0, 3), (-5, -5, 4)))
+"""Before, after and between, of rows and of columns."""
 
 OPERATIONS: dict[str, Callable[[Arrays], jax.Array]] = {
     "arithmetic": lambda v: (v.a + 2.0) * v.a / (v.a - 1.0) - (-v.a) ** 3 + v.a**-2 + jnp.power(jnp.abs(v.a), 0.3),
@@ -46,6 +48,8 @@ OPERATIONS: dict[str, Callable[[Arrays], jax.Array]] = {
     "whole numbers": lambda v: jnp.stack(
         [v.n // 3, v.n % 4, lax.div(v.n, 3), lax.rem(v.n, 4), v.n**3, v.n & 5, v.n | 5, ~v.n]
     ),
+    "by zero": lambda v: jnp.stack([lax.div(v.n, v.n // 3), lax.rem(v.n, v.n // 3), lax.div(v.n, v.n % 2)]),
+    "without a sign": lambda v: jnp.stack([v.n.astype(jnp.uint32) // 3, v.n.astype(jnp.uint32) % 3]),
     "rounding": lambda v: jnp.stack([v.odd.astype(int), jnp.floor(v.odd).astype(int), jnp.ceil(v.odd).astype(int)]),
     "remainders": lambda v: lax.rem(v.a, 0.3) + jnp.mod(v.a, 0.3),
     "choice": lambda v: jnp.where(v.a > 0, v.a, -v.a) + lax.select_n(v.n % 3, v.n, -v.n, v.n**2).sum().astype(float),
@@ -59,6 +63,9 @@ OPERATIONS: dict[str, Callable[[Arrays], jax.Array]] = {
         jnp.concatenate([*jnp.split(v.a, 2), jnp.stack([v.a[1], v.a[2]])]) + v.a[::3, 1:2, ::-2][:1, :, :1]
     ),
     "padding": lambda v: jnp.pad(v.a, 2) + jnp.roll(jnp.pad(v.a, 2), 1),
+    "padding between, and less": lambda v: jnp.concatenate([lax.pad(v.n, 9, pads).ravel() for pads in PADDINGS]),
+    "unstacked": lambda v: sum(jnp.unstack(v.a, axis=1)) + jnp.unstack(v.a[:, :1], axis=1)[0],
+    "nothing, often": lambda v: jnp.concatenate([v.n.astype(float), jnp.tile(v.n[:0], (2, 1)).astype(float)]),
     "products": lambda v: (
         jnp.einsum("ijk,kjl->jil", v.a, v.b).sum() + v.a @ v.a.swapaxes(1, 2) + jnp.dot(v.a[0, 0], v.a[1, 0])
     ),

@@ -19,7 +19,7 @@ from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
 from pkpd.population.residual import Proportional
 
-PROGRAMS = ("evaluate", "_placed", "_by_pairs", "_by_rows", "_log_weights")
+PROGRAMS = ("evaluate", "_placed", "_by_pairs", "_by_rows", "_log_weights", "natural")
 HEARD: list[str] = []
 """What was traced or compiled, by the names of the functions."""
 
