@@ -20,3 +20,8 @@ def compiled_functions_are_let_go() -> Iterator[None]:
     yield
     if next(ran) % 20 == 0 and MAPS.exists() and MAPS.read_bytes().count(b"\n") > 20_000:
         jax.clear_caches()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: begun last, it would keep one worker busy while the others wait."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)

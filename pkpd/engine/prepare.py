@@ -1,10 +1,10 @@
 """Records made ready for a model: checked, doses written out, and what a record's numbers are in this model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -23,23 +23,25 @@ FREE = ("time", "amt", "rate", "dur", "ii")
 """Numbers of a record that may be replaced in `predict`, to differentiate by them."""
 
 
-class Prepared(eqx.Module):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Prepared:
     """Records made ready for a model; made by `prepare`. A pytree: pass it to a compiled function as an argument.
 
-    carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered:
-    states that anything enters; repeated: states that
-    a dose at steady state enters. read: the records predicted, every one if None. written: the segments, and where the
-    records read lie among them, if no parameter has a say in these.
+    carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered: states that
+    anything enters; repeated: states that a dose at steady state enters. read: the records predicted, `[row, subject]`,
+    every one if None; without a stated type, for where chunks are dealt out it has one axis more. written: the
+    segments, and where the records read lie among them, if no parameter has a say in these.
     """
 
     records: Records
     schedule: Schedule
-    plan: Plan = eqx.field(static=True)
-    outputs: tuple[str, ...] = eqx.field(static=True)
-    carry: Carry | None = eqx.field(static=True)
-    entered: tuple[int, ...] = eqx.field(static=True)
-    repeated: tuple[int, ...] = eqx.field(static=True)
-    read: Int[Any, "row subject"] | None = None
+    plan: Plan = field(metadata={"static": True})
+    outputs: tuple[str, ...] = field(metadata={"static": True})
+    carry: Carry | None = field(metadata={"static": True})
+    entered: tuple[int, ...] = field(metadata={"static": True})
+    repeated: tuple[int, ...] = field(metadata={"static": True})
+    read: Any = None
     written: tuple[Course, Rows] | None = None
 
     def rows_read(self, xp: Any) -> Int[Any, "row subject"]:

@@ -11,7 +11,8 @@ LITTLE = 5_000
 """Rows of observations times the square of the number of parameters that move: the derivatives of the predictions."""
 
 LITTLE_AND_SHORT = 200_000
-"""The same for what runs for a short time only, and once or twice."""
+"""The same for what runs for a short time only, and once or twice; not where predictions are integrated: of what takes
+long a third is much."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -25,7 +26,7 @@ def compiled(*static: str, once: bool = False, short: bool = False) -> Callable[
     """
 
     def little(*given: Any) -> bool:
-        return _work(given) <= (LITTLE_AND_SHORT if short else LITTLE)
+        return _work(given) <= (LITTLE_AND_SHORT if short and not _problem(given).integrated else LITTLE)
 
     def walked(*given: Any) -> bool:
         return once and _work(given) <= LITTLE
@@ -35,9 +36,12 @@ def compiled(*static: str, once: bool = False, short: bool = False) -> Callable[
 
 def _work(given: tuple[Any, ...]) -> float:
     """How much there is to do."""
-    problem = next(one for one in given if isinstance(one, Problem))
     # An `Individual` has its population.
     owners = (getattr(one, "population", one) for one in given)
     population = next(one for one in owners if isinstance(one, Population))
-    rows = max(one.value.size for one in problem.observations.values())
+    rows = max(one.value.size for one in _problem(given).observations.values())
     return float(rows * len(population.moving) ** 2)
+
+
+def _problem(given: tuple[Any, ...]) -> Problem:
+    return next(one for one in given if isinstance(one, Problem))

@@ -82,8 +82,14 @@ def connected(
             "covariate constant, or change it less often"
         )
     order = jnp.asarray(alike(*laid.records, rows.value))
-    chunk = CHUNK if ready.plan.way == "exact" else CHUNK_INTEGRATED
-    whole = replace(draft, predict=jax.tree_util.Partial(predict, ready), order=order, chunk=chunk)
+    integrated = ready.plan.way != "exact"
+    whole = replace(
+        draft,
+        predict=jax.tree_util.Partial(predict, ready),
+        order=order,
+        chunk=CHUNK_INTEGRATED if integrated else CHUNK,
+        integrated=integrated,
+    )
     return Connection(counted, rows, ready, whole)
 
 

@@ -73,8 +73,8 @@ class Problem:
     varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
     endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none do.
     `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of `predict`
-    too; None if they do not. `chunk`: how many share one at most on a CPU. Leaves have no stated type: while JAX
-    differentiates, others than arrays stand there.
+    too; None if they do not. `chunk`: how many share one at most on a CPU. `integrated`: whether predictions are, and
+    so take long. Leaves have no stated type: while JAX differentiates, others than arrays stand there.
     """
 
     predict: Any
@@ -87,6 +87,7 @@ class Problem:
     censored: tuple[str, ...] = field(metadata={"static": True})
     order: Any = None
     chunk: int = field(default=CHUNK, metadata={"static": True})
+    integrated: bool = field(default=False, metadata={"static": True})
 
     @property
     def subjects(self) -> int:

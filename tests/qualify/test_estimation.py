@@ -61,6 +61,7 @@ def test_what_is_expected_can_fail() -> None:
     assert not below.holds(0.006, sound)
 
 
+@pytest.mark.longest
 def test_the_shipped_trial_gives_its_true_values_back() -> None:
     """IL-2 with M3 and Treg together, literature priors: true values inside 95 % intervals, none vast."""
     found, expected = shipped_trial.fitted(Path())
