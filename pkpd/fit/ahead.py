@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import jax.numpy as jnp
 
-from pkpd.fit import importance, objective
+from pkpd.fit import hessian, importance, objective
 from pkpd.fit.audit import laid
 from pkpd.fit.clock import making_programs
 from pkpd.fit.scalar import Scalar, natural
@@ -37,12 +37,11 @@ def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:
     """Those that take longest first; each has been traced when it comes."""
     x = jnp.asarray(scalar.population.packing.start())
     given = (scalar.population, scalar.approximation, scalar.problem)
-    found, compiling = objective.evaluate.ahead(x, *given)
-    yield compiling
-    yield from objective.hessian_ahead(x, found.z, *given)
+    found = yield from objective.ahead(x, *given)
+    yield from hessian.ahead(x, found.z, *given)
     sampled = laid(scalar)
     if sampled is not None:
         if sampled is not scalar:
-            yield objective.evaluate.ahead(x, sampled.population, sampled.approximation, sampled.problem)[1]
+            yield from objective.ahead(x, sampled.population, sampled.approximation, sampled.problem)
         yield importance.ahead(x, found, scalar.population, scalar.problem)
     yield natural.ahead(x, scalar.population)[1]

@@ -18,15 +18,18 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def compiled(*static: str, once: bool = False, short: bool = False) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
+def compiled(
+    *static: str, once: bool = False, short: bool = False, long: bool = False
+) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
     """`jax.jit` with the arguments `static`, for functions of a population (or an individual) and a problem.
 
     once: whether a fit calls it once or twice: with little to do it is walked through, not compiled (see
-    `pkpd.engine.interpreted`). short: whether it runs for a short time beside what compiling it takes.
+    `pkpd.engine.interpreted`). short: whether it runs for a short time beside what compiling it takes. long:
+    whether it goes through a loop that is long however little the data are: it is compiled well.
     """
 
     def little(*given: Any) -> bool:
-        return _work(given) <= (LITTLE_AND_SHORT if short and not _problem(given).integrated else LITTLE)
+        return not long and _work(given) <= (LITTLE_AND_SHORT if short and not _problem(given).integrated else LITTLE)
 
     def walked(*given: Any) -> bool:
         return once and _work(given) <= LITTLE

@@ -72,7 +72,7 @@ def ahead(
     return _log_weights.ahead(x, at.z, at.w, t, population, problem)[1]
 
 
-@compiled("population")
+@compiled("population", long=True)
 def _log_weights(
     x: Float[Array, " parameter"],
     z: Z,

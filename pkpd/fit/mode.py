@@ -59,11 +59,11 @@ class Search(NamedTuple):
 
 
 class Modes(NamedTuple):
-    """The modes, whether each was found, and the steps the slowest took."""
+    """Near which point each mode is, whether the search came to an end there, and the steps the slowest took."""
 
     z: Float[Array, "effect subject"]
     found: Bool[Array, " subject"]
-    steps: Int[Array, ""]
+    steps: Int[Array, " subject"]
 
 
 def modes(individual: Individual, values: Values, centre: dict[str, Array] | None, problem: Problem) -> Modes:
@@ -124,7 +124,7 @@ def modes(individual: Individual, values: Values, centre: dict[str, Array] | Non
     unit = none + jnp.eye(n)[:, :, None]
     search = Search(start, nothing + jnp.inf, start, unit, none, nothing, yes, jnp.asarray(0))
     search = jax.lax.while_loop(lambda s: s.running.any() & (s.steps < STEPS), advance, search)
-    return Modes(search.z, jnp.isfinite(search.value) & ~search.running, search.steps)
+    return Modes(search.z, jnp.isfinite(search.value) & ~search.running, jnp.full(subjects, search.steps))
 
 
 def _step(search: Search, own: int, sharing: Sharing | None) -> tuple[Z, Z]:
@@ -190,13 +190,13 @@ class Place(NamedTuple):
 
 
 def placed(
-    individual: Individual, values: Values, problem: Problem, order: int, degree: int, known: Z | None = None
+    individual: Individual, values: Values, problem: Problem, order: int, degree: int, begin: Modes | Z
 ) -> Place:
     """The modes at `values`; the problem expanded there to `degree`, or to what `order` derivatives of them need.
 
     The search ends near a mode. From there Newton's method goes on with the exact curvature, on the polynomial that
     stands for the predictions; if it goes further than the polynomial is good for, they are expanded anew.
-    `known`: modes at these very values, which then need not be searched for.
+    `begin`: where the search ended; or the modes themselves.
     """
     held = jax.lax.stop_gradient(values)
     own, sharing = individual.own(problem), problem.sharing
@@ -205,10 +205,10 @@ def placed(
         zero = jnp.zeros((individual.effects(problem), problem.subjects))
         near_centre = individual.near(held, zero, problem, order, order)
     centre = None if near_centre is None else individual.centre(held, near_centre)
-    if known is None:
-        begin = modes(individual, held, centre, problem)
+    if isinstance(begin, Modes):
+        found = begin
     else:
-        begin = Modes(known, jnp.isfinite(known).all(axis=0), jnp.asarray(0))
+        found = Modes(begin, jnp.isfinite(begin).all(axis=0), jnp.zeros(problem.subjects, int))
 
     @jax.jit  # so that it is traced once, though it is asked for its shapes first
     def expanded(z: Z) -> _Expanded:
@@ -222,8 +222,8 @@ def placed(
         return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0))
 
     def searched() -> _Expanded:
-        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, begin.z))
-        start = start._replace(z=begin.z, moved=jnp.where(begin.found, jnp.inf, 0.0))
+        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, found.z))
+        start = start._replace(z=found.z, moved=jnp.where(found.found, jnp.inf, 0.0))
         end, _ = jax.lax.while_loop(
             lambda last: (last[0].moved > _NEAR).any() & (last[1] < _EXPANSIONS),
             lambda last: (expanded(last[0].z), last[1] + 1),
@@ -231,10 +231,9 @@ def placed(
         )
         return end
 
-    end = searched() if known is None else expanded(known)
-    failed = arrow.largest(jnp.where(begin.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
-    steps = jnp.full(problem.subjects, begin.steps)
-    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, steps))
+    end = searched() if isinstance(begin, Modes) else expanded(begin)
+    failed = arrow.largest(jnp.where(found.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
+    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, found.steps))
 
 
 class _Expanded(NamedTuple):

@@ -4,31 +4,25 @@ n counts the measured observations with a normal error; censored ones, other den
 constants.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pkpd.engine.compiler import Program
 from pkpd.errors import InputError
 from pkpd.fit import arrow, dense
 from pkpd.fit.compilation import compiled
-from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread, units
-from pkpd.fit.mode import Place, mode_at, placed
+from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
+from pkpd.fit.mode import Modes, Place, mode_at, modes, placed
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
 CONVENTION = "-2 log L without n log(2 pi), n the measured observations with a normal error (NONMEM's convention)"
-
-
-AT_ONCE = 16_000_000
-"""Numbers that all pairs of directions of a Hessian may work on at once; about eight times as many are in memory, a
-GiB. Beyond, differentiating row by row is quicker."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +74,28 @@ class Evaluation(NamedTuple):
     steps: Int[Array, " subject"]
 
 
+def _searches(population: Population, approximation: Approximation, problem: Problem) -> bool:
+    """Whether the objective is expanded at modes."""
+    return approximation.method != "fo" and _individual(population, approximation).effects(problem) > 0
+
+
 def place_of(
-    x: X, population: Population, approximation: Approximation, problem: Problem, order: int, known: Z | None = None
+    x: X, population: Population, approximation: Approximation, problem: Problem, order: int, begin: Modes | Z | None
 ) -> Place:
     """Where the objective is expanded to be differentiated `order` times: at the modes, or at z = 0.
 
-    `known`: the modes, where they are.
+    `begin`: where the search for the modes ended, or the modes themselves; of no meaning where there is none.
     """
     individual = _individual(population, approximation)
     values = population.packing.values(x)
     effects = individual.effects(problem)
-    if effects == 0 or approximation.method == "fo":
+    if begin is None or not _searches(population, approximation, problem):
         zero = jnp.zeros((effects, problem.subjects))
         near = individual.near(values, zero, problem, order + min(effects, 1), order)
         none = jnp.zeros(problem.subjects, bool)
         return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, none.astype(int))
     gauss_newton = approximation.method in ("foce", "focei")
-    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2), known)
+    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2), begin)
 
 
 def objectives(
@@ -134,15 +133,63 @@ def _individual(population: Population, approximation: Approximation) -> Individ
     return Individual(population, approximation.interaction or not population.interacting)
 
 
-@compiled("population", "approximation")
 def evaluate(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Evaluation:
-    """The objective of each subject and its derivatives, priors not included."""
+    """The objective of each subject and its derivatives, priors not included.
 
-    def evaluated(problem: Problem, x: Float[Array, " parameter"]) -> Evaluation:
+    In two parts, each compiled on its own: the search for the modes, which runs longest and is compiled well, and what
+    the objective makes of them.
+    """
+    given, begin = (population, approximation, problem), None
+    if _searches(*given):
+        # As NumPy's arrays, however they were found: for these, and no others, `ahead` had it compiled.
+        begin = jax.tree.map(np.asarray, _modes(x, *given))
+    return _evaluated(x, begin, *given)
+
+
+def ahead(
+    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+) -> Generator[Callable[[], object], None, Evaluation]:
+    """What is to be compiled for `evaluate`, what takes longest first; returns the shapes of what it finds."""
+    given, begin = (population, approximation, problem), None
+    if _searches(*given):
+        n, subjects = _individual(population, approximation).effects(problem), problem.subjects
+        begin = jax.eval_shape(
+            lambda: Modes(jnp.zeros((n, subjects)), jnp.zeros(subjects, bool), jnp.zeros(subjects, int))
+        )
+    found, compiling = _evaluated.ahead(x, begin, *given)
+    yield compiling
+    if begin is not None:
+        yield _modes.ahead(x, *given)[1]
+    return found
+
+
+@compiled("population", "approximation", long=True)
+def _modes(
+    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+) -> Modes:
+    individual = _individual(population, approximation)
+
+    def found(problem: Problem, x: Float[Array, " parameter"]) -> Modes:
+        values = population.packing.values(spread(x, problem))
+        return modes(individual, values, individual.centre(values, problem), problem)
+
+    return problem.by_chunks(found, problem, x)
+
+
+@compiled("population", "approximation")
+def _evaluated(
+    x: Float[Array, " parameter"],
+    begin: Modes | None,
+    population: Population,
+    approximation: Approximation,
+    problem: Problem,
+) -> Evaluation:
+    def evaluated(each: tuple[Problem, Modes | None], x: Float[Array, " parameter"]) -> Evaluation:
+        problem, begin = each
         every = spread(x, problem)
-        place = place_of(every, population, approximation, problem, 1)
+        place = place_of(every, population, approximation, problem, 1, begin)
 
         def total(x: X) -> tuple[Array, tuple]:
             value, z = objectives(x, place, population, approximation, problem, 1)
@@ -151,101 +198,7 @@ def evaluate(
         (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
         return Evaluation(value, score, z, place.w, place.failed | ~jnp.isfinite(value), place.steps)
 
-    return problem.by_chunks(evaluated, problem, x)
-
-
-def hessian(
-    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
-) -> Float[np.ndarray, "parameter parameter"]:
-    """Second derivatives of the summed objective, exact, priors not included.
-
-    z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
-    and what the objective makes of them.
-    """
-    # As NumPy's arrays, however they were found: for these, and no others, `hessian_ahead` had it compiled.
-    place = jax.tree.map(np.asarray, _placed(x, z, population, approximation, problem))
-    found = np.asarray(_second(x, place, approximation)(x, place, population, approximation, problem))
-    return 0.5 * (found + found.T)
-
-
-def hessian_ahead(
-    x: Float[Array, " parameter"], z: Any, population: Population, approximation: Approximation, problem: Problem
-) -> Iterator[Callable[[], object]]:
-    """What is to be compiled for `hessian`; of z the shape will do."""
-    place, compiling = _placed.ahead(x, z, population, approximation, problem)
-    yield compiling
-    yield _second(x, place, approximation).ahead(x, place, population, approximation, problem)[1]
-
-
-@compiled("population", "approximation", once=True, short=True)
-def _placed(
-    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
-) -> Place:
-    def found(each: tuple[Problem, Z], x: Float[Array, " parameter"]) -> Place:
-        problem, known = each
-        return place_of(spread(x, problem), population, approximation, problem, 2, known=known)
-
-    return problem.by_chunks(found, (problem, z), x)
-
-
-def _second(x: Float[Array, " parameter"], place: Place, approximation: Approximation) -> Program:
-    """What makes second derivatives: of all pairs of parameters at once, or, where that is much, row by row."""
-    return _by_rows if _large(x.shape[0], place, approximation) else _by_pairs
-
-
-def _large(parameters: int, place: Place, approximation: Approximation) -> bool:
-    """Whether all pairs of directions at once are more than `AT_ONCE` numbers."""
-    if approximation.method == "agq":
-        # Its nodes expand the model anew, which is better done once than by rows.
-        return False
-    pairs = parameters * (parameters + 1) // 2
-    # Of all subjects, not of those a machine has at work together: the number of devices changes no result.
-    return pairs * max(leaf.size for leaf in jax.tree.leaves(place.near)) * max(place.z.shape[0], 1) > AT_ONCE
-
-
-@compiled("population", "approximation", once=True)
-def _by_pairs(
-    x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
-) -> Float[Array, "parameter parameter"]:
-    """Twice forwards, by all pairs of parameters at once."""
-    n = x.shape[0]
-    rows, columns = np.tril_indices(n)
-
-    def curved(each: tuple[Problem, Place], x: Float[Array, " parameter"]) -> Float[Array, "pair subject"]:
-        problem, place = each
-        every = spread(x, problem)
-        along_each = units(every)
-
-        def slope(here: X, unit: X) -> PerSubject:
-            def value(s: X) -> PerSubject:
-                return objectives(s, place, population, approximation, problem, 2)[0]
-
-            return jax.jvp(value, (here,), (unit,))[1]
-
-        def along(first: X, second: X) -> PerSubject:
-            return jax.jvp(lambda s: slope(s, first), (every,), (second,))[1]
-
-        return jax.vmap(along)(along_each[rows], along_each[columns])
-
-    below = problem.by_chunks(curved, (problem, place), x).sum(axis=1)
-    return jnp.zeros((n, n)).at[rows, columns].set(below).at[columns, rows].set(below)
-
-
-@compiled("population", "approximation")
-def _by_rows(
-    x: Float[Array, " parameter"], place: Place, population: Population, approximation: Approximation, problem: Problem
-) -> Float[Array, "parameter parameter"]:
-    """The gradient, found backwards, differentiated forwards along one parameter after the other."""
-
-    def curved(
-        each: tuple[Problem, Place], x: Float[Array, " parameter"]
-    ) -> Float[Array, "parameter parameter subject"]:
-        problem, place = each
-        every = spread(x, problem)
-        slope = jax.grad(lambda s: objectives(s, place, population, approximation, problem, 2)[0].sum())
-        return jax.lax.map(lambda unit: jax.jvp(slope, (every,), (unit,))[1], units(every))
-
-    return problem.by_chunks(curved, (problem, place), x).sum(axis=2)
+    return problem.by_chunks(evaluated, (problem, begin), x)
 
 
 def _first_order(individual: Individual, values: Values, place: Place) -> tuple[PerSubject, Z]:

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.engine.compiler import jitted
-from pkpd.fit.objective import Approximation, Evaluation, evaluate, hessian
+from pkpd.fit.hessian import hessian
+from pkpd.fit.objective import Approximation, Evaluation, evaluate
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pkpd.dataset import read_dataset
-from pkpd.fit import objective
+from pkpd.fit import hessian
 from pkpd.fit.ahead import prepare
 from pkpd.fit.connection import Connection, connected
 from pkpd.fit.fit import estimated, examined
@@ -19,7 +19,7 @@ from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
 from pkpd.population.residual import Proportional
 
-PROGRAMS = ("evaluate", "_placed", "_by_pairs", "_by_rows", "_log_weights", "natural")
+PROGRAMS = ("_evaluated", "_modes", "_placed", "_by_pairs", "_by_rows", "_log_weights", "natural")
 HEARD: list[str] = []
 """What was traced or compiled, by the names of the functions."""
 
@@ -54,7 +54,7 @@ def test_what_is_made_ready_is_not_made_again(subjects: int, method: str, tmp_pa
     """Little data, walked through; and more than a chunk, compiled."""
     joined = data_of(subjects, tmp_path)
     prepare(Scalar(POPULATION, Approximation(method), joined.problem))
-    assert {"evaluate", "_placed", "_by_pairs", "_log_weights"} <= set(HEARD)
+    assert {"_evaluated", "_modes", "_placed", "_by_pairs", "_log_weights"} <= set(HEARD)
     HEARD.clear()
     found = estimated(POPULATION, joined.problem, joined.table, method=method)
     found = examined(found, joined.problem)
@@ -67,6 +67,6 @@ def test_what_cannot_be_made_ready_does_not_stop_the_estimates(tmp_path: Path, m
     def failing(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(objective, "hessian_ahead", failing)
+    monkeypatch.setattr(hessian, "ahead", failing)
     joined = data_of(3, tmp_path)
     assert np.isfinite(estimated(POPULATION, joined.problem, joined.table, method="foce", covariance="r").ofv)

@@ -98,14 +98,15 @@ def test_second_derivatives_are_exact(oral: tuple[Population, Problem]) -> None:
 @pytest.mark.B6
 def test_the_mode_moves_as_the_implicit_function_says(oral: tuple[Population, Problem]) -> None:
     from pkpd.fit.individual import Individual
-    from pkpd.fit.mode import mode_at, placed
+    from pkpd.fit.mode import mode_at, modes, placed
 
     population, data = oral
     individual = Individual(population, interaction=True)
 
     def z(x: jax.Array) -> jax.Array:
         values = population.packing.values(jnp.broadcast_to(x[:, None], (x.shape[0], SUBJECTS)))
-        place = jax.lax.stop_gradient(placed(individual, values, data, 1, 2))
+        held = jax.lax.stop_gradient(values)
+        place = placed(individual, values, data, 1, 2, modes(individual, held, None, data))
         return mode_at(individual, values, place, 1)[0]
 
     x = jnp.asarray(population.packing.start())
@@ -135,12 +136,12 @@ def test_second_derivatives_by_rows_are_those_by_pairs(
     oral: tuple[Population, Problem], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forwards over backwards, as where there is much to do, and twice forwards: the same numbers."""
-    from pkpd.fit import objective
+    from pkpd.fit import hessian
 
     population, data = oral
     x = jnp.asarray(population.packing.start())
     found = []
     for large in (True, False):
-        monkeypatch.setattr(objective, "_large", lambda parameters, place, approximation, large=large: large)
+        monkeypatch.setattr(hessian, "_large", lambda parameters, place, approximation, large=large: large)
         found.append(Scalar(population, Approximation(method), data).hessian(np.asarray(x)))
     np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-10 * np.abs(found[0]).max())
