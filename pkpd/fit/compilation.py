@@ -8,7 +8,8 @@ from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
 LITTLE = 5_000
-"""Rows of observations times the square of the number of parameters that move: the derivatives of the predictions."""
+"""Rows of observations times the square of the number of parameters that move: the derivatives of the predictions; and
+times the nodes of a quadrature."""
 
 LITTLE_AND_SHORT = 200_000
 """The same for what runs for a short time only, and once or twice; not where predictions are integrated: of what takes
@@ -42,8 +43,11 @@ def _work(given: tuple[Any, ...]) -> float:
     # An `Individual` has its population.
     owners = (getattr(one, "population", one) for one in given)
     population = next(one for one in owners if isinstance(one, Population))
-    rows = max(one.value.size for one in _problem(given).observations.values())
-    return float(rows * len(population.moving) ** 2)
+    problem = _problem(given)
+    rows = max(one.value.size for one in problem.observations.values())
+    # Only an `Approximation` has nodes, so many for each random effect.
+    nodes = max(getattr(one, "nodes", 1) for one in given)
+    return float(rows * len(population.moving) ** 2) * nodes ** len(population.effects(problem.occasion_count))
 
 
 def _problem(given: tuple[Any, ...]) -> Problem:
