@@ -60,7 +60,7 @@ def sdtab(fit: Fit, joined: Connection) -> pd.DataFrame:
 
     TIME and TAD [h]; DV, PRED and IPRED in the model's units.
     """
-    interaction = fit.method.method not in ("fo", "foce")
+    interaction = fit.method.interaction
     found = residuals(fit.population, fit.x, fit.z, joined.problem, interaction)
     table = joined.table
     scored = table.endpoint != ""
