@@ -1,5 +1,6 @@
 """Fitting a population to a problem: starts, the outer method, the covariance step, and what came of it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 from pkpd.errors import InputError
@@ -18,6 +20,7 @@ from pkpd.fit.clock import Clock
 from pkpd.fit.covariance import Uncertainty, uncertainty
 from pkpd.fit.estimator import Estimator, Progress, Verdict, run
 from pkpd.fit.individual import Individual, located
+from pkpd.fit.inference_data import asymptotic_draws
 from pkpd.fit.objective import CONVENTION, Approximation
 from pkpd.fit.problem import Problem, Table
 from pkpd.fit.quasi_newton import QuasiNewton
@@ -88,8 +91,14 @@ class Fit:
 
     def to_inferencedata(self, draws: int = 1000, seed: int = 0) -> Any:
         """Asymptotic draws for ArviZ: see `pkpd.fit.inference_data.asymptotic_draws`."""
-        from pkpd.fit.inference_data import asymptotic_draws
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # ArviZ announces its own rearrangement at import
+            import arviz  # a second to load, for those who ask for it
 
+        return arviz.InferenceData(posterior=self.drawn(draws, seed))
+
+    def drawn(self, draws: int = 1000, seed: int = 0) -> xr.Dataset:
+        """The same without ArviZ: dims (chain, draw), as the group `posterior` of a file that ArviZ reads."""
         return asymptotic_draws(self.population, self.x, self.uncertainty, draws, seed)
 
 

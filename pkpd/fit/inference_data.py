@@ -1,11 +1,9 @@
 """A fit as ArviZ takes it: draws from the normal distribution that the covariance step says the estimates have."""
 
-import warnings
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
 from pkpd.errors import InputError
 from pkpd.fit.covariance import Uncertainty
@@ -17,8 +15,12 @@ CHAINS = 4
 """The draws are independent; they are dealt into chains because ArviZ's diagnostics compare chains."""
 
 
-def asymptotic_draws(population: Population, x: Vector, uncertainty: Uncertainty | None, draws: int, seed: int) -> Any:
-    """`draws` in each of 4 chains: x + L e with L L' the covariance and e ~ N(0, 1), read on the natural scale.
+def asymptotic_draws(
+    population: Population, x: Vector, uncertainty: Uncertainty | None, draws: int, seed: int
+) -> xr.Dataset:
+    """The group `posterior` of an InferenceData, dims (chain, draw).
+
+    `draws` in each of 4 chains: x + L e with L L' the covariance and e ~ N(0, 1), read on the natural scale.
 
     Drawn where it is estimated (log, logit), so that a clearance stays positive. No posterior: an attribute of the
     result says that they are asymptotic. Raises `InputError` where the fit has no covariance.
@@ -34,11 +36,8 @@ def asymptotic_draws(population: Population, x: Vector, uncertainty: Uncertainty
     e = np.stack([standard_normal(seed, "drawn", one, count, -np.inf, np.inf) for one in uncertainty.names])
     placed = jnp.asarray(x[:, None] + root @ e)
     found = jax.jit(lambda placed: population.summary(population.packing.values(placed)))(placed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # ArviZ announces its own rearrangement at import
-        import arviz
-
-    posterior = {name: np.asarray(value).reshape(CHAINS, draws) for name, value in found.items()}
-    made = arviz.from_dict(posterior=posterior)
-    made["posterior"].attrs["drawn"] = f"asymptotic normal, covariance {uncertainty.kind}; not a posterior sample"
-    return made
+    return xr.Dataset(
+        {name: (("chain", "draw"), np.asarray(value).reshape(CHAINS, draws)) for name, value in found.items()},
+        coords={"chain": np.arange(CHAINS), "draw": np.arange(draws)},
+        attrs={"drawn": f"asymptotic normal, covariance {uncertainty.kind}; not a posterior sample"},
+    )

@@ -126,9 +126,10 @@ def run(
             folder.json("fit.json", result)
             write_uncertainty(folder, found, result)
             if found.uncertainty is not None and np.isfinite(found.uncertainty.covariance).all():
-                draws = found.to_inferencedata(seed=chosen["seed"])
+                draws = found.drawn(seed=chosen["seed"])
                 write_atomically(
-                    folder.path / "posterior.nc", lambda path: draws.to_netcdf(str(path), engine="h5netcdf")
+                    folder.path / "posterior.nc",
+                    lambda path: draws.to_netcdf(path, group="posterior", engine="h5netcdf"),
                 )
         warnings: list[dict[str, Any]] = [
             {"code": "E-FIT", "severity": "suspect", "message": one} for one in result["reasons"]
