@@ -21,7 +21,7 @@ def in_numpy(equation: Any) -> Callable[..., Any] | None:
     many = name == "select_n" and len(equation.invars) > _CHOICES
     if nothing or many or _rounds(equation) or not _single(equation):
         return None
-    if name in _WHOLE and equation.invars[0].aval.dtype.kind == "i":
+    if name in _WHOLE and equation.invars[0].aval.dtype.kind in "iu":
         return _WHOLE[name]
     if name in _ELEMENTWISE:
         return _ELEMENTWISE[name]
@@ -29,13 +29,11 @@ def in_numpy(equation: Any) -> Callable[..., Any] | None:
 
 
 def _rounds(equation: Any) -> bool:
-    """Whether it makes whole numbers of others in a way that is not written out here: XLA and NumPy do not agree."""
+    """Whether it makes whole numbers of others in a way about which XLA and NumPy do not agree."""
     name, given = equation.primitive.name, equation.invars[0].aval.dtype.kind if equation.invars else ""
     made = equation.outvars[0].aval.dtype.kind
-    return (
-        (name in ("pow", "integer_pow") and given in "iu")
-        or (name in _WHOLE and given == "u")
-        or (name == "convert_element_type" and given in "fc" and made in "iu")
+    return (name in ("pow", "integer_pow") and given in "iu") or (
+        name == "convert_element_type" and given in "fc" and made in "iu"
     )
 
 
@@ -88,9 +86,9 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
 
 
 def _quotient(a: Any, b: Any) -> Any:
-    """Cut off towards 0; of a division by 0, -1."""
+    """Cut off towards 0; of a division by 0 all bits, -1 where there is a sign."""
     by = np.where(b == 0, 1, b)
-    return np.where(b == 0, -1, (a - np.fmod(a, by)) // by)
+    return np.where(b == 0, np.invert(np.zeros_like(b)), (a - np.fmod(a, by)) // by)
 
 
 def _remainder(a: Any, b: Any) -> Any:

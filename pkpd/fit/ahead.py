@@ -34,7 +34,7 @@ def prepare(scalar: Scalar) -> None:
 
 
 def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:
-    """Those that take longest first; each has been traced when it comes."""
+    """By and large those that take longest first; each has been traced when it comes."""
     x = jnp.asarray(scalar.population.packing.start())
     given = (scalar.population, scalar.approximation, scalar.problem)
     found = yield from objective.ahead(x, *given)

@@ -45,8 +45,7 @@ def laid(scalar: Scalar) -> Scalar | None:
     """
     if scalar.population.shared is not None or not scalar.population.effects(scalar.problem.occasion_count):
         return None
-    approximation = scalar.approximation
-    known = approximation.interaction or (approximation.method == "foce" and not scalar.population.interacting)
+    known = scalar.approximation.method != "fo" and scalar.approximation.interaction(scalar.population)
     return scalar if known else replace(scalar, approximation=Approximation("focei"))
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import jax
+import numpy as np
+
 from pkpd.engine.compiler import Program, jitted
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
@@ -36,6 +39,12 @@ def compiled(
         return once and _work(given) <= LITTLE
 
     return jitted(*static, little=little, walked=walked)
+
+
+def handed_on(found: _R) -> _R:
+    """What a program finds, for the next: as NumPy's arrays, however it was found. For these, and no others, the next
+    was compiled ahead, by shapes alone."""
+    return jax.tree.map(np.asarray, found)
 
 
 def _work(given: tuple[Any, ...]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pkpd.engine.compiler import Program
-from pkpd.fit.compilation import compiled
+from pkpd.fit.compilation import compiled, handed_on
 from pkpd.fit.individual import PerSubject, X, Z, spread, units
 from pkpd.fit.mode import Place
 from pkpd.fit.objective import Approximation, objectives, place_of
@@ -29,8 +29,7 @@ def hessian(
     z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
     and what the objective makes of them.
     """
-    # As NumPy's arrays, however they were found: for these, and no others, `ahead` had it compiled.
-    place = jax.tree.map(np.asarray, _placed(x, z, population, approximation, problem))
+    place = handed_on(_placed(x, z, population, approximation, problem))
     found = np.asarray(_second(x, place, approximation)(x, place, population, approximation, problem))
     return 0.5 * (found + found.T)
 

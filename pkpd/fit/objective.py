@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.errors import InputError
 from pkpd.fit import arrow, dense
-from pkpd.fit.compilation import compiled
+from pkpd.fit.compilation import compiled, handed_on
 from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
 from pkpd.fit.mode import Modes, Place, mode_at, modes, placed
 from pkpd.fit.problem import Problem
@@ -49,10 +49,9 @@ class Approximation:
         if (self.method == "agq") != (self.nodes > 1):
             raise InputError("nodes are for agq, which needs more than one: method = 'agq', nodes = 5")
 
-    @property
-    def interaction(self) -> bool:
-        """Whether the scale of the error is that at the mode."""
-        return self.method in ("focei", "laplace", "agq")
+    def interaction(self, population: Population) -> bool:
+        """Whether the scale of the error is that at the mode; where no random effect moves it, it is anyway."""
+        return self.method in ("focei", "laplace", "agq") or not population.interacting
 
     def check(self, population: Population) -> None:
         """Raise `InputError` where this cannot be done for `population`."""
@@ -129,8 +128,7 @@ def objectives(
 
 
 def _individual(population: Population, approximation: Approximation) -> Individual:
-    # Where no random effect moves the error's scale it is at the mode what it is at z = 0.
-    return Individual(population, approximation.interaction or not population.interacting)
+    return Individual(population, approximation.interaction(population))
 
 
 def evaluate(
@@ -138,13 +136,12 @@ def evaluate(
 ) -> Evaluation:
     """The objective of each subject and its derivatives, priors not included.
 
-    In two parts, each compiled on its own: the search for the modes, which runs longest and is compiled well, and what
+    In two parts, each compiled on its own: the search for the modes, which is a long loop and compiled well, and what
     the objective makes of them.
     """
     given, begin = (population, approximation, problem), None
     if _searches(*given):
-        # As NumPy's arrays, however they were found: for these, and no others, `ahead` had it compiled.
-        begin = jax.tree.map(np.asarray, _modes(x, *given))
+        begin = handed_on(_modes(x, *given))
     return _evaluated(x, begin, *given)
 
 

@@ -60,8 +60,7 @@ def sdtab(fit: Fit, joined: Connection) -> pd.DataFrame:
 
     TIME and TAD [h]; DV, PRED and IPRED in the model's units.
     """
-    interaction = fit.method.interaction
-    found = residuals(fit.population, fit.x, fit.z, joined.problem, interaction)
+    found = residuals(fit.population, fit.x, fit.z, joined.problem, fit.method.interaction(fit.population))
     table = joined.table
     scored = table.endpoint != ""
     rows = joined.dataset.observations

@@ -49,7 +49,9 @@ OPERATIONS: dict[str, Callable[[Arrays], jax.Array]] = {
         [v.n // 3, v.n % 4, lax.div(v.n, 3), lax.rem(v.n, 4), v.n**3, v.n & 5, v.n | 5, ~v.n]
     ),
     "by zero": lambda v: jnp.stack([lax.div(v.n, v.n // 3), lax.rem(v.n, v.n // 3), lax.div(v.n, v.n % 2)]),
-    "without a sign": lambda v: jnp.stack([v.n.astype(jnp.uint32) // 3, v.n.astype(jnp.uint32) % 3]),
+    "without a sign": lambda v: jnp.stack(
+        [operation(v.n.astype(jnp.uint32), jnp.abs(v.n).astype(jnp.uint32) // 3) for operation in (lax.div, lax.rem)]
+    ),
     "rounding": lambda v: jnp.stack([v.odd.astype(int), jnp.floor(v.odd).astype(int), jnp.ceil(v.odd).astype(int)]),
     "remainders": lambda v: lax.rem(v.a, 0.3) + jnp.mod(v.a, 0.3),
     "choice": lambda v: jnp.where(v.a > 0, v.a, -v.a) + lax.select_n(v.n % 3, v.n, -v.n, v.n**2).sum().astype(float),
