@@ -106,6 +106,9 @@ class Declaration:
         return tuple(condition for condition in self.ignore if len(condition) > 1)
 
 
+_UNDERSTOOD = TypeAdapter(Declaration)
+"""Made once: that takes as long as a small table takes to read."""
+
 SAYINGS = (*(one.name for one in fields(Declaration)), "strata")
 
 
@@ -137,7 +140,7 @@ def declared(said: Mapping[str, object]) -> Declaration:
     if isinstance(product := full.get("specific_activity"), str):
         full["specific_activity"] = specific_activity(product)
     try:
-        declaration = TypeAdapter(Declaration).validate_python(full)
+        declaration = _UNDERSTOOD.validate_python(full)
     except ValidationError as error:
         raise InputError(f"not understood: {'; '.join(_said(problem) for problem in error.errors())}") from error
     _sensible(declaration)

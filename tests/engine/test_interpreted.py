@@ -120,6 +120,14 @@ def test_a_loop_of_unknown_length_is_not_walked_through() -> None:
     assert walked(lambda x: lax.while_loop(lambda y: y < 9.0, lambda y: y * 2.0, x), jnp.ones(())) is None
 
 
+def test_what_nothing_asks_for_is_left_out() -> None:
+    def function(x: jax.Array) -> jax.Array:
+        lax.while_loop(lambda y: y < 9.0, lambda y: y * 2.0, x)
+        return lax.fori_loop(0, 4, lambda _, y: [jnp.sin(y), y * 2.0][1], x)
+
+    assert walked(function, jnp.ones(())) == 16.0
+
+
 def test_a_long_loop_is_not_walked_through() -> None:
     assert walked(lambda x: lax.fori_loop(0, 10, lambda _, y: y * 2.0, x), jnp.ones(())) == 1024.0
     assert walked(lambda x: lax.fori_loop(0, MOST_OPERATIONS, lambda _, y: y * 2.0, x), jnp.ones(())) is None
