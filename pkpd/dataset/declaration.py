@@ -150,7 +150,7 @@ def declared(said: Mapping[str, object]) -> Declaration:
 def read_sidecar(path: Path) -> dict[str, object]:
     """What the TOML file `path` says about the table beside it; keys as in `declared`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a mark
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the description '{path}': {error}") from error
 

@@ -3,6 +3,7 @@ of it as one system."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from pkpd.engine.method import Column, Columns, Field
 from pkpd.engine.system import linear_system
 from pkpd.errors import InputError
-from pkpd.models.model import LinearBlock, Model
+from pkpd.models.model import LinearBlock, Model, Response
 
 Parameters = Mapping[str, Column]
 
@@ -26,7 +27,7 @@ def initial_responses(model: Model, parameters: Parameters) -> Columns:
     p = SimpleNamespace(**parameters)
     found: dict[str, Array] = {}
     for response in model.responses:
-        found |= response.initial(p)
+        found |= _of_states(model, response, "initial", response.initial(p))
     like = next(iter(parameters.values()))
     return tuple(found[name] + jnp.zeros_like(like) for name in response_names(model))
 
@@ -83,10 +84,6 @@ def whole(model: Model, integrals: tuple[str, ...], parameters: Parameters) -> F
         for (i, j), rate in system.matrix.items():
             change[i].append(rate * x[j])
         for name, flow in flows:
-            if name not in block.names:
-                raise InputError(
-                    f"model '{model.name}': a flow leads to '{name}', and there are {', '.join(block.names) or 'none'}"
-                )
             change[block.names.index(name)].append(flow)
         return tuple(_sum(terms) for terms in change) + slopes + tuple(u[name] for name in integrals)
 
@@ -107,7 +104,23 @@ def _responses(
     flows: list[tuple[str, Array]] = []
     for response in model.responses:
         given = SimpleNamespace(**with_derived(model, known, response.inputs, p))
-        found |= response.derivative(states, given, p)
+        found |= _of_states(model, response, "derivative", response.derivative(states, given, p))
         if response.flows is not None:
             flows += response.flows(states, given, p).items()
+    block = model.linear or NO_COMPARTMENTS
+    for name, _ in flows:
+        if name not in block.names:
+            raise InputError(
+                f"model '{model.name}': a flow leads to '{name}', and there are {', '.join(block.names) or 'none'}"
+            )
     return tuple(found[name] for name in names), flows
+
+
+def _of_states(model: Model, response: Response, what: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a function of a response gives, which is a value for each of its states and for nothing else."""
+    if set(found) != set(response.names):
+        raise InputError(
+            f"model '{model.name}': `{what}` gives {', '.join(found) or 'nothing'}; the states of this response are "
+            f"{', '.join(response.names)}"
+        )
+    return found

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from pkpd.engine.compiler import few, jitted
 from pkpd.engine.lockstep import Outcome, Steps
 from pkpd.engine.prepare import Prepared, quantities_of, segments
-from pkpd.engine.repeated import at_records, steady_jumps
+from pkpd.engine.repeated import added_by_records, at_records
 from pkpd.engine.replay import noted_steps
 from pkpd.engine.solve import Chunk, Solution, solve
 from pkpd.errors import InputError
@@ -73,8 +73,8 @@ def _solved(
     )
     if prepared.written is None or changes:
         quantities = quantities_of(plan.model, prepared.records, values, changes, jnp)
-        steady = steady_jumps(prepared, values, quantities, steps is not None) if prepared.repeated else None
-        line, rows = segments(prepared, quantities, steady, jnp)
+        added = added_by_records(prepared, values, quantities, steps is not None)
+        line, rows = segments(prepared, quantities, added, jnp)
     else:
         line, rows = jax.tree.map(jnp.asarray, prepared.written)
     chunk = Chunk(values, line, line.duration, jnp.arange(line.start.shape[0]), rows)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pkpd.engine.bounds import check_bounds
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Rows
 from pkpd.engine.tolerances import Tolerances
@@ -29,7 +30,8 @@ class Prepared:
     """Records made ready for a model; made by `prepare`. A pytree: pass it to a compiled function as an argument.
 
     carry: how parameters that change between records are carried (NOCB, NONMEM's rule, or LOCF). entered: states that
-    anything enters; repeated: states that a dose at steady state enters. read: the records predicted, `[row, subject]`,
+    anything enters; repeated: states that a dose at steady state enters; restarted: whether states that are integrated
+    may begin anew where parameters have changed. read: the records predicted, `[row, subject]`,
     every one if None; without a stated type, for where chunks are dealt out it has one axis more. written: the
     segments, and where the records read lie among them, if no parameter has a say in these.
     """
@@ -41,6 +43,7 @@ class Prepared:
     carry: Carry | None = field(metadata={"static": True})
     entered: tuple[int, ...] = field(metadata={"static": True})
     repeated: tuple[int, ...] = field(metadata={"static": True})
+    restarted: bool = field(metadata={"static": True})
     read: Any = None
     written: tuple[Course, Rows] | None = None
 
@@ -71,10 +74,11 @@ def prepare(
     method, tolerances: see `pkpd.engine.plan.plan`. read: which records of each subject are predicted, in order.
     changed: records whose parameters may differ from those of the record before; every one if None.
 
-    Raises `InputError` for records without meaning, unknown or missing parameters, a change without `carry`, and
-    a lag of II or more at steady state, records read out of order.
+    Raises `InputError` for records without meaning, parameters that are unknown, missing or out of bounds, a model that
+    needs another, a change without `carry`, a lag of II or more at steady state, records read out of order.
     """
     model.check_parameters(parameters)
+    model.check_complete()
     if read is not None and (np.diff(read, axis=0) < 0).any():
         raise InputError("records are read in their order: `read` must not decrease within a subject")
     states = tuple(state.name for state in model.states)
@@ -91,6 +95,7 @@ def prepare(
                 f"parameter '{name}' has shape {value.shape}; it needs one value for each of the {shape[1]} subjects, "
                 f"or one for each of the {shape[0]} records of each subject"
             )
+    check_bounds(model, values)
     _check_modelled(model, records)
     quantities = quantities_of(model, records, values, {}, np)
     _check_lags(records, quantities)
@@ -105,6 +110,7 @@ def prepare(
             "doses as SS 1 records of their own, or give the doses without SS"
         )
     steady = np.unique(records.cmt[records.ss > 0])
+    restarted = changes and bool(model.responses) and bool(written.acts.clears.any())
     found = Prepared(
         records=records,
         schedule=written,
@@ -112,17 +118,22 @@ def prepare(
         outputs=wanted,
         carry=carry if changes else None,
         entered=tuple(range(len(states)))
-        if steady.size
+        if steady.size or restarted
         else tuple(int(i) for i in np.unique(records.cmt[records.is_dose])),
         repeated=tuple(int(i) for i in steady),
+        restarted=restarted,
         read=read,
     )
     asked = (one for route in model.routes for one in (route.lag, route.bioavailability, route.rate, route.duration))
-    return found if steady.size or any(asked) else replace(found, written=segments(found, quantities, None, np))
+    return (
+        found
+        if steady.size or restarted or any(asked)
+        else replace(found, written=segments(found, quantities, None, np))
+    )
 
 
 def segments(
-    prepared: Prepared, quantities: Quantities, steady: Float[Any, "act state subject"] | None, xp: Any
+    prepared: Prepared, quantities: Quantities, added: Float[Any, "act state subject"] | None, xp: Any
 ) -> tuple[Course, Rows]:
     """What the records are with these numbers, and where those that are read lie."""
     line = course(
@@ -131,7 +142,7 @@ def segments(
         len(prepared.plan.model.states),
         prepared.plan.infused,
         prepared.entered,
-        steady,
+        added,
         xp,
     )
     here = prepared.rows_read(xp)

@@ -1,4 +1,5 @@
-"""What a record with SS brings about: compartments in closed form, everything else as a fixed point."""
+"""What a record adds to what it has cleared: initial values, or a steady state, of compartments in closed form, of
+everything else as a fixed point."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,7 +36,34 @@ def at_records(
     }
 
 
-def steady_jumps(
+def added_by_records(
+    prepared: Prepared, values: Mapping[str, Array], q: Quantities, reverse: bool
+) -> Float[Array, "act state subject"] | None:
+    """What each acting record adds to the states it has cleared; None where none adds anything."""
+    steady = _steady(prepared, values, q, reverse) if prepared.repeated else None
+    if not prepared.restarted:
+        return steady
+    anew = _begun_anew(prepared, values)
+    return anew if steady is None else steady + anew
+
+
+def _begun_anew(prepared: Prepared, values: Mapping[str, Array]) -> Float[Array, "act state subject"]:
+    """How far the initial values by the parameters of the record are from those by the parameters of the first, to
+    which a solver sets what is cleared."""
+    model, acts = prepared.plan.model, prepared.schedule.acts
+    clears = jnp.asarray(acts.clears & acts.present)
+
+    def initial(record: Int[Array, "act subject"]) -> Float[Array, "response act subject"]:
+        parameters = jax.tree.map(jnp.ravel, at_records(values, record))
+        return jnp.stack(initial_responses(model, parameters)).reshape(-1, *record.shape)
+
+    record = jnp.asarray(acts.record)
+    found = jnp.where(clears[None], initial(record) - initial(jnp.zeros_like(record)), 0.0)
+    compartments = jnp.zeros((len(model.states) - len(found), *record.shape))
+    return jnp.moveaxis(jnp.concatenate([compartments, found]), 0, 1)
+
+
+def _steady(
     prepared: Prepared, values: Mapping[str, Array], q: Quantities, reverse: bool
 ) -> Float[Array, "act state subject"]:
     """What each acting record adds to the states it has cleared; zero for one without SS.

@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from pkpd.engine.batches import Batch, Subjects, batch_of, evenly_spaced, few_each, on_each
+from pkpd.engine.bounds import check_bounds
 from pkpd.engine.compiler import jitted
 from pkpd.engine.exact import Grid
 from pkpd.engine.field import response_names
@@ -221,8 +222,7 @@ def _copied(
 def check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, times: Float[np.ndarray, " time"]) -> None:
     """Raise `InputError` for what `simulate` refuses."""
     model.check_parameters(parameters)
-    if missing := model.missing_inputs:
-        raise InputError(f"model '{model.name}' needs {', '.join(missing)} from a model on its left (>>)")
+    model.check_complete()
     subjects = doses.time.shape[1]
     for parameter in model.parameters:
         value = np.asarray(parameters[parameter.symbol], dtype=float)
@@ -231,13 +231,7 @@ def check(model: Model, parameters: Mapping[str, np.ndarray], doses: Doses, time
                 f"parameter '{parameter.symbol}' has shape {value.shape}; it needs one value for each of the "
                 f"{subjects} subjects"
             )
-        inside = np.isfinite(value) & (value >= parameter.lower) & (value <= parameter.upper)
-        if not inside.all():
-            j = int(np.flatnonzero(~inside)[0])
-            raise InputError(
-                f"parameter '{parameter.symbol}' of subject {j} is {value[j]:g} {parameter.unit}; it must be "
-                f"finite and between {parameter.lower:g} and {parameter.upper:g}"
-            )
+    check_bounds(model, parameters)
     if len(times) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
         raise InputError("times must be at least two finite numbers that ascend")
     for name in ("time", "amount", "duration", "lag", "bioavailability"):

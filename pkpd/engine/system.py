@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pkpd.engine.propagator import Sparse
+from pkpd.errors import InputError
 from pkpd.models.model import OUT, LinearBlock
 
 
@@ -47,7 +48,8 @@ def linear_system(
     """Assemble the matrix of `block` for a batch of subjects.
 
     infused: compartments that receive infusions; each adds a state with constant value, the rate [amount/h].
-    integrals: readouts whose integral from the start is wanted; each adds a state.
+    integrals: readouts whose integral from the start is wanted; each adds a state. Raises `InputError` where the block
+    speaks of a compartment it does not have.
     """
     p = SimpleNamespace(**parameters)
     names = list(block.names)
@@ -55,15 +57,17 @@ def linear_system(
     zero = jnp.zeros_like(next(iter(parameters.values())))
     matrix: Sparse = {(i, i): zero for i in range(len(names))}
     for (source, destination), rate in block.rates(p).items():
+        _check_known(block, f"a rate leads from '{source}' to '{destination}'", {source, destination} - {OUT})
         j = index[source]
         matrix[j, j] = matrix[j, j] - rate
         if destination != OUT:
             i = index[destination]
             matrix[i, j] = matrix[i, j] + rate if (i, j) in matrix else rate + zero
-    readouts = {
-        readout.name: {index[state]: weight + zero for state, weight in readout.weights(p).items()}
-        for readout in block.readouts
-    }
+    readouts: dict[str, dict[int, Array]] = {}
+    for readout in block.readouts:
+        weights = readout.weights(p)
+        _check_known(block, f"'{readout.name}' is read off {', '.join(weights)}", set(weights))
+        readouts[readout.name] = {index[state]: weight + zero for state, weight in weights.items()}
     # Rates and integrals hold their value: their diagonal is a zero that is there, not one left out.
     for compartment in infused:
         matrix[len(names), len(names)] = zero
@@ -76,3 +80,8 @@ def linear_system(
         readouts[integral_name(readout)] = {len(names): zero + 1.0}
         names.append(integral_name(readout))
     return LinearSystem(tuple(names), matrix, readouts)
+
+
+def _check_known(block: LinearBlock, what: str, names: set[str]) -> None:
+    if not names <= set(block.names):
+        raise InputError(f"{what}; the compartments are {', '.join(block.names)}")

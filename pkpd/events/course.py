@@ -66,7 +66,7 @@ def course(
     states: int,
     infused: tuple[int, ...],
     entered: tuple[int, ...],
-    steady: Float[Array, "act state subject"] | None = None,
+    added: Float[Array, "act state subject"] | None = None,
     xp: Any = np,
 ) -> Course:
     """Sort what happens between the first and the last record of each subject into segments.
@@ -74,8 +74,8 @@ def course(
     A dose arrives at its time + repeat x interval + lag. One with a length runs at a constant rate, given / length;
     one too short for the clock to see is given at once. What a reset or SS 1 cancels does not arrive, and stops. At
     equal times come first delayed and additional doses, then the records in their order; at one record first it
-    clears, then its `steady` state is added (zero if none are given), then its own dose enters. infused, entered:
-    states that any infusion, and that anything at all, may enter.
+    clears, then what it has `added` is (zero if none are given), then its own dose enters. infused, entered: states
+    that any infusion, and that anything at all, may enter. NaN from the first record on where a time or length is.
     """
     time = quantities.time
     records, subjects = time.shape
@@ -112,10 +112,13 @@ def course(
 
     clears = acts.clears & acts.present
     passed = xp.where(acts.present, xp.diff(acts.record, axis=0, prepend=-1), 0)
+    when = time + quantities.lag + quantities.length + quantities.interval
+    # What comes at no time would be sorted behind the last record.
+    lost = xp.where(xp.isnan(when).any(axis=0, keepdims=True), xp.nan, 0.0)
     jump = [xp.zeros_like(start)] * states
     for i in entered:
         once = (xp.where(doses.into == i, arriving.at_once, 0.0) for doses, arriving in both)
-        jump[i] = spread((None, None if steady is None else steady[:, i], *once, None), begin)
+        jump[i] = spread((lost, None if added is None else added[:, i], *once, None), begin)
     return Course(
         start=start,
         duration=xp.diff(xp.concatenate([start, end]), axis=0),
@@ -162,7 +165,7 @@ def _arriving(doses: Arrivals, q: Quantities, xp: Any) -> _Arriving:
     cancelled = _rows(doses.ends_at, xp)(xp.concatenate([q.time, xp.full_like(q.time[:1], xp.inf)]))
     past = doses.repeat < 0
     enters = xp.where(past, at, arrival)
-    comes = doses.present & (arrival < cancelled)
+    comes = doses.present & (arrival <= cancelled)  # at its very time, it is there before it is forgotten
     runs = comes & (stop > enters)
     # As the clock rounds it, so that rate x length is the whole dose; an endless past is no sum of such lengths.
     clock = stop - arrival

@@ -1,5 +1,6 @@
 """A model and a data set joined: what a population needs to be fitted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Array, Bool, Int
 
 from pkpd.dataset.dataset import Dataset
 from pkpd.dataset.padded import in_model_units, padded
+from pkpd.engine.bounds import check_bounds
 from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
@@ -20,6 +22,7 @@ from pkpd.fit.individual import Individual, spread
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.table import table
 from pkpd.models.model import Model
+from pkpd.population.expression import Theta
 from pkpd.population.population import Population
 
 
@@ -47,8 +50,8 @@ def connected(
     carry: how covariates and occasions that change between records are carried. method, tolerances: see
     `pkpd.engine.plan.plan`.
 
-    Raises `InputError` on a parameter that is missing or unknown, an endpoint that is no output, units that do not
-    agree, records without meaning in this model.
+    Raises `InputError` on a parameter that is missing, unknown, or out of bounds to begin with, an endpoint that is no
+    output, units that do not agree, records without meaning in this model.
     """
     model.check_parameters(population.parameters)
     if strange := [name for name in population.residuals if name not in model.outputs]:
@@ -61,6 +64,7 @@ def connected(
     laid = padded(counted, model)
     read = _scored_records(laid.scored)
     start = _at_start(population, draft)
+    _check_start(population, model, start, rows.subjects)
     changes = any(value.ndim == 2 for value in start.values())
     ready = prepare(
         model,
@@ -91,6 +95,28 @@ def connected(
         integrated=integrated,
     )
     return Connection(counted, rows, ready, whole)
+
+
+def _check_start(
+    population: Population, model: Model, start: dict[str, np.ndarray], subjects: Sequence[object]
+) -> None:
+    """Raise `InputError` where estimation begins out of the model's bounds, or may go there."""
+    for parameter in model.parameters:
+        symbol, lower = parameter.symbol, parameter.lower
+        for theta in population.expressions[symbol].walk():
+            if isinstance(theta, Theta) and theta.name == symbol and -np.inf < theta.lower < lower:
+                raise InputError(f"'{symbol}': the lower bound {theta.lower:g} is below that of the model, {lower:g}")
+        if symbol in population.moving and (start[symbol] == lower).any():
+            raise InputError(
+                f"'{symbol}': the initial estimate {lower:g} is on the model's bound, from where it may only leave it; "
+                "give one that is larger, or fix it"
+            )
+    try:
+        check_bounds(model, start, subjects)
+    except InputError as error:
+        raise InputError(
+            f"at the initial estimates, {error} (a model of your own says so in its `Parameter`)"
+        ) from error
 
 
 def _changed(piece: Int[np.ndarray, "record subject"]) -> Bool[np.ndarray, "record subject"]:

@@ -247,6 +247,11 @@ class Model:
         known = ", ".join(route.name for route in self.routes) or "none"
         raise InputError(f"model '{self.name}' has no route '{name}'; its routes: {known}")
 
+    def check_complete(self) -> None:
+        """Raise `InputError` unless everything the model needs is provided."""
+        if missing := self.missing_inputs:
+            raise InputError(f"model '{self.name}' needs {', '.join(missing)} from a model on its left (>>)")
+
     def check_parameters(self, names: Mapping[str, object]) -> None:
         """Raise `InputError` unless `names` holds exactly the model's parameters."""
         unknown = sorted(set(names) - set(self.symbols))

@@ -53,7 +53,7 @@ def read(path: Path) -> Regimen:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"more than {_MOST_BYTES} bytes are no regimen; give a TOML file of one")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return _regimen(content)
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}; give the path of a TOML file") from error

@@ -46,7 +46,7 @@ def read_run_file(path: Path) -> Written:
     """The run file `path`. Raises `InputError` where it cannot be read, or is no TOML."""
     try:
         content = path.read_bytes()
-        said = tomllib.loads(content.decode("utf-8"))
+        said = tomllib.loads(content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot read the run file '{path}': {reason}") from error

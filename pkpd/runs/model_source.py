@@ -49,7 +49,7 @@ def _from_file(path: Path, name: str) -> Model:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever a person's own file raises is that person's to mend.
         raise InputError(f"importing '{path}' fails: {type(error).__name__}: {error}") from error
     found = getattr(module, name, None)
@@ -61,6 +61,11 @@ def _from_file(path: Path, name: str) -> Model:
             found = found()
         except TypeError as error:
             raise InputError(f"'{name}' of '{path}' cannot be called without arguments: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise InputError(f"'{name}' of '{path}' fails: {type(error).__name__}: {error}") from error
     if not isinstance(found, Model):
         raise InputError(f"'{name}' of '{path}' is a {type(found).__name__}, no Model")
+    from pkpd.engine.rehearsal import rehearse  # JAX, which models of the library do without
+
+    rehearse(found)
     return found

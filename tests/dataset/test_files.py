@@ -188,7 +188,8 @@ def test_a_cell_longer_than_the_csv_module_reads(tmp_path: Path):
 def test_the_description_beside_the_table_is_read_and_the_call_counts(tmp_path: Path):
     path = tmp_path / "trial.csv"
     path.write_text(TABLE)
-    path.with_suffix(".toml").write_text('[units]\nTIME = "d"\nAMT = "MIU"\n[outputs.il2]\nscale = "log"\n')
+    said = '\ufeff[units]\nTIME = "d"\nAMT = "MIU"\n[outputs.il2]\nscale = "log"\n'  # as Windows writes it
+    path.with_suffix(".toml").write_text(said, encoding="utf-8")
     described = read_dataset(path)
     assert described.records["time"].tolist() == [0, 24]
     assert described.endpoints[0].name == "il2"

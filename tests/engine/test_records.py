@@ -7,7 +7,7 @@ import pytest
 from components import draws, scaled_error
 from numpy.typing import NDArray
 from oracles import nonmem_scenarios as nonmem
-from oracles.expm_events import DOSE, OTHER, RESET, Record, amounts_at_records, by_time
+from oracles.expm_events import DOSE, OTHER, RESET, RESET_AND_DOSE, Record, amounts_at_records, by_time
 from oracles.linear_models import absorbed, disposition
 from oracles.random_schedules import random_schedule, short_infusion
 from recorded import dosed, dosing_parameters, records_of
@@ -214,3 +214,47 @@ def test_a_reset_cancels_what_is_under_way() -> None:
     parameters = {"ka": np.ones(1), "cl": np.ones(1), "v1": np.full(1, 10.0)}
     parameters |= dosing_parameters(model, [schedule], constant=True)
     assert amounts(model, [schedule], parameters)[3:].max() == 0.0
+
+
+@pytest.mark.A1
+@pytest.mark.parametrize(
+    "last",
+    [
+        Record(5.0, RESET),
+        Record(5.0, RESET_AND_DOSE, 50.0, 2),
+        Record(5.0, DOSE, 50.0, 2, ii=12.0, ss=1),
+        Record(5.0, DOSE, 50.0, 2, dur=2.0, ii=12.0, ss=1),
+    ],
+)
+def test_what_arrives_at_a_reset_is_seen_until_then(last: Record) -> None:
+    """By a sample between the two: of a dose of that time, of an additional and of a delayed one."""
+    model = dosed(0, 1)
+    before = (
+        [Record(0.0), Record(5.0, DOSE, 100.0, 2), Record(5.0)],
+        [Record(0.0, DOSE, 100.0, 2, addl=1, ii=5.0), Record(5.0), Record(5.0)],
+        [Record(0.0, DOSE, 100.0, 2, lag=5.0), Record(5.0), Record(5.0)],
+        [Record(0.0), Record(5.0, DOSE, 100.0, 2, dur=3.0), Record(5.0)],
+    )
+    schedules = [[*some, last, Record(5.0), Record(8.0)] for some in before]
+    parameters = {name: np.full(4, value) for name, value in (("ka", 1.0), ("cl", 1.0), ("v1", 10.0))}
+    parameters |= dosing_parameters(model, schedules, constant=False)
+    inside = amounts(model, schedules, parameters, carry="nocb")
+    assert (inside[2, 1, :3] >= 100.0).all()
+    for b, schedule in enumerate(schedules):
+        reference = amounts_at_records(rates(model, parameters, (0, b)), schedule)
+        np.testing.assert_allclose(inside[:, :, b], reference, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("wrong", ["lag2", "dur2", "f2"])
+def test_a_dose_that_is_no_number_is_none(wrong: str) -> None:
+    """At a time that is NaN it would come after the last record; the subject beside has its numbers."""
+    model = dosed(0, 1)
+    schedules = [[Record(0.0), Record(1.0, DOSE, 100.0, 2, rate=-2.0), Record(2.0), Record(30.0)]] * 2
+    parameters = {name: np.full(2, value) for name, value in (("ka", 1.0), ("cl", 1.0), ("v1", 10.0), ("dur2", 3.0))}
+    parameters |= {f"{kind}{place}": np.ones(2) for kind in ("lag", "f") for place in (1, 2)}
+    parameters |= {"rate1": np.ones(2), "rate2": np.ones(2), "dur1": np.ones(2)}
+    prepared = prepare(model, records_of(schedules), parameters)
+    parameters[wrong][1] = np.nan
+    found = np.asarray(compiled(prepared, parameters)["a2"])
+    assert np.isfinite(found[:, 0]).all()
+    assert np.isnan(found[2:, 1]).all()

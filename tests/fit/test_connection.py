@@ -188,6 +188,33 @@ def test_what_does_not_fit_together_is_told(tmp_path) -> None:  # type: ignore[n
         connected(other, oral(), data)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ka": fixed(-1.0)}, r"at the initial estimates, parameter 'ka' of subject 1 is -1 1/h; .* between 0 and inf"),
+        ({"v": -30.0}, r"parameter 'v' of subject 1 is -30 L"),
+        ({"v": 30.0 * (1.0 - 2.0 * Covariate("W"))}, r"parameter 'v' of subject 1 is -30 L"),
+        ({"ka": 0.0}, r"'ka': the initial estimate 0 is on the model's bound"),
+        ({"cl": LogNormal(Theta(2.0, lower=-5.0), cv=0.3)}, r"'cl': the lower bound -5 is below that of the model, 0"),
+    ],
+)
+def test_an_estimate_out_of_the_model_s_bounds(tmp_path, changed, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=message):
+        connected(population(**changed), library("pk_1cmt_oral"), small(tmp_path))
+
+
+def test_a_model_that_needs_another_is_not_fitted(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    alone = Population(
+        parameters={"kin": LogNormal(1.0, cv=0.3), "kout": 0.1, "imax": 0.5, "ic50": 1.0},
+        residual={"response": Additive(0.5)},
+    )
+    path = tmp_path / "response.csv"
+    path.write_text("ID,TIME,DV\n1,0,10\n1,4,9\n2,0,11\n2,4,10\n")
+    data = read_dataset(path, outputs=["response"], units={"response": "1"})
+    with pytest.raises(InputError, match="'indirect_response_1' needs conc from a model on its left"):
+        connected(alone, library("indirect_response_1"), data)
+
+
 def changing_data(tmp_path, changes: int) -> Dataset:  # type: ignore[no-untyped-def]
     """Three subjects whose covariate W goes up `changes` times."""
     lines, rng = ["ID,TIME,AMT,DV,EVID,W"], np.random.default_rng(1)

@@ -52,7 +52,8 @@ def random_schedule(
     """A patient's records in time order, beginning with a dose at time 0.
 
     `into` lists the compartments (from 1) that may be dosed. Half of the samples fall on whole multiples
-    of a quarter of an hour, and some exactly on a dose record or an arrival, before it in the table or after.
+    of a quarter of an hour, and some exactly on a dose record or an arrival, before it in the table or after,
+    as half of the resets do.
     """
     records = []
     for k in range(doses):
@@ -65,7 +66,8 @@ def random_schedule(
     arrivals = [d.time + d.lag + k * d.ii for d in records for k in range(d.addl + 1)]
     at_doses = [d.time for d in records]
     if resets and rng.random() < 0.3:
-        records.append(Record(_on_grid(rng.uniform(0, hours)), RESET))
+        time = float(rng.choice(arrivals)) if rng.random() < 0.5 else _on_grid(rng.uniform(0, hours))
+        records.append(Record(time, RESET))
 
     for _ in range(samples):
         chance = rng.random()

@@ -204,7 +204,7 @@ def _written(folder: Path, content: str) -> Path:
 
 
 def test_a_file_with_a_text(tmp_path: Path) -> None:
-    path = _written(tmp_path, 'name = "mine"\ntitle = "Mine"\nregimen = "1 MIU sc q3d x 8 wk"\n')
+    path = _written(tmp_path, '\ufeffname = "mine"\ntitle = "Mine"\nregimen = "1 MIU sc q3d x 8 wk"\n')
     regimen = resolve(str(path))
     assert (regimen.name, regimen.title, regimen.injections) == ("mine", "Mine", 19)
     assert regimen.status == "own file"

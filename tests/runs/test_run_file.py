@@ -98,6 +98,10 @@ def test_it_is_the_population_written_in_python(tmp_path: Path) -> None:
     assert [one.name for one in ours.dataset.endpoints] == ["conc"]
 
 
+def test_it_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert built(tmp_path, "\ufeff" + TEXT).population == built(tmp_path).population
+
+
 def test_sites_are_named_by_their_column(tmp_path: Path) -> None:
     text = TEXT.replace("cv = 0.3", "cv = 0.3\nsite_sd = 0.1", 1).replace("model =", 'site = "CENTRE"\nmodel =', 1)
     found = built(tmp_path, text).population
