@@ -18,6 +18,7 @@ def fit(
     method: Annotated[
         Literal["fo", "foce", "focei", "laplace", "agq"] | None, typer.Option(help="Instead of the file's.")
     ] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Of agq, for each random effect.")] = None,
     out: Annotated[Path | None, typer.Option(help="New folder for the results; fit_dirN by default.")] = None,
     starts: Annotated[int | None, typer.Option(min=1, help="Initial estimates and random ones.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the random starts.")] = None,
@@ -33,7 +34,7 @@ def fit(
     """
     from pkpd.runs.run import run
 
-    overrides = {"method": method, "starts": starts, "seed": seed, "covariance": covariance}
+    overrides = {"method": method, "nodes": nodes, "starts": starts, "seed": seed, "covariance": covariance}
     with _status(quiet or as_json) as told:
         done = run(run_file, table, overrides=overrides, out=out, resume=resume, told=told)
     if as_json:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pkpd.literature import Prior
     from pkpd.models.model import Model
 
@@ -32,9 +34,8 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print as J
 
     table = Table("name", "what it describes", "outputs", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in found:
-        outputs = (f"{name} [{unit}]" if unit else name for name, unit in row["outputs"].items())
-        table.add_row(row["name"], row["title"], ", ".join(outputs))
-    Console().print(table)
+        table.add_row(row["name"], row["title"], _with_units(row["outputs"]))
+    Console(markup=False).print(table)  # a unit in brackets is none of rich's marks
 
 
 @app.command("show", epilog=SHOW_EXAMPLE)
@@ -59,6 +60,7 @@ def show(
             for p in found.parameters
         ]
         body = {"name": found.name, "title": found.title, "equations": found.equations, "diagram": lines(found)}
+        body["outputs"] = found.outputs
         print(json.dumps(body | {"parameters": parameters, "references": found.references}, indent=1))
         return
     from rich.console import Console
@@ -70,7 +72,7 @@ def show(
         console.print(Padding(text, (0, 0, 0, 2)), markup=False, highlight=False)
 
     console.print(f"[bold]{name}[/bold]: {found.title}\n")
-    for line in (*lines(found), "", *found.equations, ""):
+    for line in (*lines(found), "", *found.equations, "", f"outputs: {_with_units(found.outputs)}", ""):
         paragraph(line)
     console.print(_numbers(found, known))
     console.print()
@@ -82,6 +84,10 @@ def show(
         console.print("\nReferences")
     for reference in found.references:
         paragraph(reference)
+
+
+def _with_units(outputs: "Mapping[str, str]") -> str:
+    return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in outputs.items())
 
 
 def _numbers(model: "Model", known: "dict[str, Prior]") -> object:

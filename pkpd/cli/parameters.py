@@ -1,30 +1,20 @@
 """The terminal's view of fits: what was estimated, how well, what to be wary of; and several runs beside each other."""
 
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 
 def print_results(result: dict[str, Any], folder: Path) -> None:
     """Print the parameter table, the criteria and the warnings."""
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(
-        "parameter", overflow="fold", min_width=min(20, max(len(row["name"]) for row in result["parameters"]))
-    )
-    for heading in ("estimate", "unit", "SE", "RSE %", "95 % CI", "CV %", "shr. %"):
-        table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=heading == "95 % CI")
-    digits = ".4g" if console.width >= 90 else ".3g"
-    for row in result["parameters"]:
-        ends = [row["ci_low"], row["ci_high"]]
-        interval = "" if ends == [None, None] else " to ".join(_number(one, digits) or "?" for one in ends)
-        se = "fixed" if row["fixed"] else _number(row["se"], digits)
-        shown = (_number(row["estimate"]), row["unit"], se, _number(row["rse_pct"], ".1f"), interval)
-        table.add_row(row["name"], *shown, _number(row["cv_pct"], ".1f"), _number(row["shrinkage_pct"], ".1f"))
-    console.print(table)
+    console = Console(markup=False)
+    console.print(_table(result["parameters"], console))
     console.print(
         "omega and residual error as SD, their RSE that of the variance (2 SE/SD); CV % = sqrt(exp(omega^2) - 1); "
         "intervals are symmetric where it is estimated: log, logit, Fisher z for correlations",
@@ -62,9 +52,37 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
     console.print(f"results: {folder}", soft_wrap=True, highlight=False)
 
 
+def _table(rows: list[dict[str, Any]], console: Console) -> Table:
+    """One row a parameter. A number is never cut: in a narrow terminal columns are left out, which is said, and what is
+    no terminal is as wide as the table."""
+    digits = ".4g" if console.width >= 90 or not console.is_terminal else ".3g"
+    columns = {heading: [cell(row, digits) for row in rows] for heading, cell in _COLUMNS.items()}
+    widths = {heading: max(map(cell_len, (heading, *cells))) for heading, cells in columns.items()}
+    named = min(20, max(len(name) for name in ("parameter", *(row["name"] for row in rows))))
+    room = console.width if console.is_terminal else inf
+    gone: list[str] = []
+    for heading in _LEAST_TELLING:
+        if named + sum(width + 2 for one, width in widths.items() if one not in gone) > room:  # a blank, and a line
+            gone.append(heading)
+    shown = [heading for heading in columns if heading not in gone]
+    natural = named + sum(widths[heading] + 2 for heading in shown)
+    if not console.is_terminal:
+        console.width = max(console.width, natural)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("parameter", overflow="fold", min_width=named)
+    for heading in shown:
+        table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=True)
+    for i, row in enumerate(rows):
+        table.add_row(row["name"], *(columns[heading][i] for heading in shown))
+    if gone:
+        table.caption = f"A wider terminal, and parameters.csv, also show: {', '.join(gone)}."
+        table.caption_justify = "left"
+    return table
+
+
 def print_runs(rows: list[dict[str, Any]]) -> None:
     """Print one row a run: objective, difference to its parent or to the first, criteria, condition, starts."""
-    console = Console()
+    console = Console(markup=False)
     wide = console.width >= 100
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold")
@@ -88,9 +106,29 @@ def print_runs(rows: list[dict[str, Any]]) -> None:
         console.print(f"warning: {note}", style="yellow", highlight=False)
 
 
+def _interval(row: dict[str, Any], digits: str) -> str:
+    ends = [row["ci_low"], row["ci_high"]]
+    return "" if ends == [None, None] else " to ".join(_number(one, digits) or "?" for one in ends)
+
+
 def _shrinkage(parts: dict[str, float | None]) -> str:
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in parts.items() if value is not None) or "none"
 
 
 def _number(value: float | None, form: str = ".4g") -> str:
     return "" if value is None else format(value, form)
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "estimate": lambda row, digits: _number(row["estimate"]),
+    "unit": lambda row, digits: row["unit"],
+    "SE": lambda row, digits: "fixed" if row["fixed"] else _number(row["se"], digits),
+    "RSE %": lambda row, digits: _number(row["rse_pct"], ".1f"),
+    "95 % CI": _interval,
+    "CV %": lambda row, digits: _number(row["cv_pct"], ".1f"),
+    "shr. %": lambda row, digits: _number(row["shrinkage_pct"], ".1f"),
+}
+"""What stands under each heading."""
+
+_LEAST_TELLING = ("CV %", "unit", "SE", "shr. %", "RSE %")
+"""Columns in the order in which a narrow terminal goes without."""

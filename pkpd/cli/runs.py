@@ -39,9 +39,14 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """The results of one run again, as pkpd fit printed them."""
+    from pkpd.errors import InputError
     from pkpd.runs.folder import read_json
 
-    manifest, result = read_json(folder, "manifest.json"), read_json(folder, "fit.json")
+    manifest = read_json(folder, "manifest.json")
+    if not (folder / "fit.json").exists():
+        status = manifest.get("status")
+        raise InputError(f"'{folder}' is a run without results, status {status}; --resume goes on with a killed one")
+    result = read_json(folder, "fit.json")
     if as_json:
         import json
 

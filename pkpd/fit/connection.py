@@ -107,9 +107,10 @@ def _check_start(
             if isinstance(theta, Theta) and theta.name == symbol and -np.inf < theta.lower < lower:
                 raise InputError(f"'{symbol}': the lower bound {theta.lower:g} is below that of the model, {lower:g}")
         if symbol in population.moving and (start[symbol] == lower).any():
+            subject = subjects[np.argwhere(start[symbol] == lower)[0, -1]]
             raise InputError(
-                f"'{symbol}': the initial estimate {lower:g} is on the model's bound, from where it may only leave it; "
-                "give one that is larger, or fix it"
+                f"'{symbol}' of subject {subject} begins at {lower:g}, on the model's bound, from where it may only "
+                "leave it; give a larger initial estimate (or covariate), or fix it"
             )
     try:
         check_bounds(model, start, subjects)

@@ -52,7 +52,7 @@ class Uncertainty:
 def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertainty:
     """The covariance step at the estimate x. Raises `InputError` on a kind that is not known."""
     if kind not in ("sandwich", "r", "s"):
-        raise InputError(f"covariance '{kind}' is not known; there are sandwich, r and s")
+        raise InputError(f"covariance '{kind}' is not known; there are sandwich, r and s, and None for no such step")
     names = scalar.population.packing.names
     r = 0.5 * scalar.hessian(x)
     scores = scalar.value(x)[2]

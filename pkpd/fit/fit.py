@@ -162,8 +162,8 @@ def estimated(
     """
     scalar = Scalar(population, Approximation(method, nodes), problem)
     outer = QuasiNewton() if estimator is None else estimator
-    if starts < 1:
-        raise InputError(f"starts={starts}: a fit has one start or more")
+    if not isinstance(starts, int) or starts < 1:
+        raise InputError(f"starts={starts}: a fit has a whole number of starts, one or more")
     refuse_impossible(population, problem, table)
     clock = Clock()
     if covariance is not None:

@@ -47,7 +47,10 @@ class Approximation:
         if self.method not in ("fo", "foce", "focei", "laplace", "agq"):
             raise InputError(f"method '{self.method}' is not known; there are fo, foce, focei, laplace and agq")
         if (self.method == "agq") != (self.nodes > 1):
-            raise InputError("nodes are for agq, which needs more than one: method = 'agq', nodes = 5")
+            raise InputError(
+                f"method '{self.method}' with nodes {self.nodes}: nodes are for agq, which needs more than one: "
+                "method = 'agq', nodes = 5 (--method agq --nodes 5)"
+            )
 
     def interaction(self, population: Population) -> bool:
         """Whether the scale of the error is that at the mode; where no random effect moves it, it is anyway."""

@@ -205,7 +205,7 @@ def _covariates(population: Population, table: Table) -> dict[str, Array]:
             found[one.column] = jnp.asarray((column.astype(str) == str(one.level)).astype(float))
             continue
         if not np.issubdtype(column.dtype, np.number):
-            raise InputError(f"covariate '{name}' holds text; give it an effect by level (categorical, with changes)")
+            raise InputError(f"covariate '{name}' is categorical; give it an effect by level, with changes")
         if not np.isfinite(column).all():
             raise InputError(f"covariate '{name}' is missing for some subjects; complete it in the data")
         found[name] = jnp.asarray(column.astype(float))

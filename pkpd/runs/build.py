@@ -29,6 +29,7 @@ from pkpd.population.residual import (
     TransformBothSides,
     exponential,
 )
+from pkpd.runs.covariates import doubts, refuse_namesakes
 from pkpd.runs.distributions import distribution
 from pkpd.runs.file import Written
 from pkpd.runs.mistakes import Mistakes, closest
@@ -53,12 +54,14 @@ _EFFECT_NEEDS = {
 
 @dataclass(frozen=True)
 class Built:
-    """What a fit takes, made of a run file and a table. `assumptions`: priors that rest on no facts, in words."""
+    """What a fit takes, made of a run file and a table. `assumptions`: priors that rest on no facts, in words. `told`:
+    what of its covariates a person should see."""
 
     model: Model
     population: Population
     dataset: Dataset
     assumptions: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def build(written: Written, table: Path) -> Built:
@@ -81,7 +84,10 @@ def build(written: Written, table: Path) -> Built:
         raise InputError(f"{written.path.name}: no population")
     known = joined(model.literature)
     weak = (assumed(known[name]) for name, one in said.parameters.items() if one.literature)
-    return Built(model, population, read_dataset_as(table, said.data), tuple(one for one in weak if one))
+    dataset = read_dataset_as(table, said.data)
+    told = doubts(said.parameters, dataset, mistakes)
+    mistakes.tell()
+    return Built(model, population, dataset, tuple(one for one in weak if one), told)
 
 
 def _population(written: Written, model: Model, mistakes: Mistakes) -> Population | None:
@@ -171,6 +177,7 @@ def _parameter(name: str, said: ModelParameter, known: Mapping[str, Prior]) -> E
     typical: Expression = _theta(number, scale)
     for i, one in enumerate(said.covariates):
         typical = typical * _effect(name, i, one)
+    refuse_namesakes(typical)
     sd, cv, occasion, site = (_optional(one) for one in spreads.values())
     if kind is None:
         return typical

@@ -7,12 +7,21 @@ from typing import Any
 from pkpd.errors import InputError
 from pkpd.runs.folder import read_json
 
+_SAME = {
+    "convention": "convention",
+    "method": "method",
+    "nodes": "number of nodes",
+    "observations": "number of observations",
+}
+"""What two runs must have in common, and how a person calls it."""
+
 
 def compared(folders: Sequence[Path]) -> list[dict[str, Any]]:
     """One row a run, with the difference of its objective to the run it is based on, or to the first.
 
-    A difference means something only between the same data, the same convention and the same method: where one of
-    them differs there is none, and `note` says why. Raises `InputError` on a folder that is no run.
+    A difference means something only where the same rows are scored, in the same unit, by the same convention and the
+    same method: where one of them differs there is none, and `note` says why. Raises `InputError` on a folder that is
+    no run.
     """
     runs = [(folder, read_json(folder, "manifest.json"), _fit(folder)) for folder in folders]
     if not runs:
@@ -56,9 +65,12 @@ def _not_comparable(manifest: dict[str, Any], fit: dict[str, Any], base: dict[st
     differ = []
     if manifest.get("sha256", {}).get("data") != base.get("sha256", {}).get("data"):
         differ.append("other data")
-    differ += [
-        f"another {name}"
-        for name in ("convention", "method", "nodes", "observations")
-        if fit and other and fit[name] != other[name]
-    ]
+    differ += [f"another {text}" for name, text in _SAME.items() if fit and other and fit[name] != other[name]]
+    mine, theirs = fit.get("scored", {}), other.get("scored", {})
+    for what, text in (("rows", "other rows scored"), ("below", "another `below`"), ("unit", "another unit")):
+        pairs = {name: (mine[name][what], theirs[name][what]) for name in mine if name in theirs}
+        where = [name for name, (one, another) in pairs.items() if one != another and None not in (one, another)]
+        differ += [f"{text} of {', '.join(where)}"] if where else []
+    if mine and theirs and set(mine) != set(theirs):
+        differ.append("other endpoints")
     return ", ".join(differ)

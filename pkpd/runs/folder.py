@@ -77,7 +77,14 @@ def resumed(path: Path, sha256: Mapping[str, str], options: Mapping[str, Any]) -
     was = {**known.get("sha256", {}), **known.get("options", {})}
     now = {**sha256, **options}
     if differing := [name for name in {**was, **now} if was.get(name) != now.get(name)]:
-        raise InputError(f"'{path}' is a run with another {', '.join(differing)}; start a new one with --out")
+        told = [
+            one if one in sha256 or one in known.get("sha256", {}) else f"{one} ({was.get(one)}, now {now.get(one)})"
+            for one in differing
+        ]
+        raise InputError(
+            f"'{path}' is a run with another {', '.join(told)}; say the same again (its command is in manifest.json), "
+            "or start a new one with --out"
+        )
     return folder
 
 

@@ -6,12 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from pkpd.fit.connection import Connection
 from pkpd.fit.fit import Fit
 from pkpd.fit.problem import Problem
 from pkpd.models.model import Model
 from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
+from pkpd.population.residual import Additive, BelowLimit, Combined
 from pkpd.population.transform import Transform
+from pkpd.runs.folder import sha256
 
 RSE_LIMIT = {"theta": 30.0, "omega": 50.0, "correlation": 50.0, "sigma": 30.0}
 """Relative standard errors [%] above which an estimate is marked, the limits of PsN's sumo."""
@@ -76,6 +79,21 @@ def results(fit: Fit, model: Model, problem: Problem) -> dict[str, Any]:
     )
 
 
+def scored(population: Population, model: Model, joined: Connection) -> dict[str, Any]:
+    """By endpoint what its likelihood is of: a hash of the rows, what those beyond a limit count for, and the unit.
+    Objectives are of the same data where all of it is the same."""
+    found = {}
+    for name, observed in joined.problem.observations.items():
+        below, rows = population.residuals[name].below, joined.table.row[np.asarray(observed.scored)]
+        beyond = bool((np.asarray(observed.scored) & ~np.asarray(observed.measured)).any())
+        found[name] = {
+            "rows": sha256(np.sort(rows).astype("<i8").tobytes()),
+            "below": (BelowLimit().method if below is None else below.method) if beyond else None,
+            "unit": model.outputs[name],
+        }
+    return found
+
+
 def plain(value: Any) -> Any:
     """`value` for JSON, which has no NaN and no infinity: None stands for them."""
     if isinstance(value, dict):
@@ -107,7 +125,7 @@ def _row(name: str, fit: Fit, model: Model) -> dict[str, Any]:
     return {
         "name": name,
         "label": parts[name].meaning if name in parts else "",
-        "unit": parts[name].unit if name in parts else "",
+        "unit": parts[name].unit if name in parts else _unit_of_error(name, population, model),
         "kind": kind,
         "scale": scale,
         "estimate": estimate,
@@ -136,6 +154,17 @@ def _kind(name: str, population: Population) -> str:
         for label, one in ones.items()
     )
     return "sigma" if of_error else "theta"
+
+
+def _unit_of_error(name: str, population: Population, model: Model) -> str:
+    """That of the output, where `name` is an SD which is added to it as it is."""
+    for endpoint, labels in population.residual_expressions.items():
+        error = population.residuals[endpoint]
+        label = {Additive: "sd", Combined: "additive"}.get(type(error.scale), "")
+        parts = labels[label].walk() if label else ()
+        if error.transformation is None and name in {getattr(part, "name", "") for part in parts}:
+            return model.outputs[endpoint]
+    return ""
 
 
 def _held(name: str, population: Population) -> bool:

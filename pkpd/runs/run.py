@@ -25,12 +25,13 @@ from pkpd.errors import InputError
 from pkpd.fit.connection import connected
 from pkpd.fit.estimator import Progress
 from pkpd.fit.fit import estimated, examined, refuse_impossible
+from pkpd.fit.objective import Approximation
 from pkpd.runs.build import build
 from pkpd.runs.file import read_run_file
 from pkpd.runs.folder import Folder, claimed, resumed, sha256
 from pkpd.runs.iterations import Iterations
 from pkpd.runs.model_source import model_file
-from pkpd.runs.results import results
+from pkpd.runs.results import results, scored
 from pkpd.runs.tables import write_estimates, write_uncertainty
 from pkpd.storage import write_atomically
 
@@ -71,7 +72,11 @@ def run(
     written = read_run_file(run_file)
     chosen = written.said.method.model_dump() | {key: one for key, one in overrides.items() if one is not None}
     chosen["covariance"] = chosen["covariance"].lower()
+    if chosen["method"] != written.said.method.method and overrides.get("nodes") is None:
+        chosen["nodes"] = written.said.method.nodes if chosen["method"] == "agq" else 1  # the file's are of its method
+    approximation = Approximation(chosen["method"], chosen["nodes"])
     built = build(written, table)
+    approximation.check(built.population)
     limits = {name: chosen[name] for name in ("rtol", "atol", "max_steps") if chosen[name] is not None}
     joined = connected(
         built.population,
@@ -102,7 +107,9 @@ def run(
         folder.text("data.sha256", f"{hashes['data']}  {table.name}\n")
     beside: dict[str, Any] = {"assumptions": [f"the prior of {one} is an assumption" for one in built.assumptions]}
     beside["assumptions"] += _by_activity(built.dataset.units, joined.dataset.units)
-    beside["data"] = list(in_brief(built.dataset))
+    converted = _converted(built.dataset.units, joined.dataset.units)
+    beside["data"] = [*in_brief(built.dataset), *converted, *built.told]
+    beside["scored"] = scored(built.population, built.model, joined)
     for line in beside["data"]:
         folder.log(line)
     covariance = None if chosen["covariance"] == "none" else chosen["covariance"]
@@ -145,6 +152,12 @@ def run(
     folder.told(status=status, seconds=result["seconds"], compiling=result["compiling"], ended=_now())
     folder.log(status)
     return Outcome(folder.path, status, result)
+
+
+def _converted(given: Mapping[str, str], used: Mapping[str, str]) -> list[str]:
+    """What the fit counts in another unit than the table."""
+    changed = [f"{name} from {unit} to {used[name]}" for name, unit in given.items() if used.get(name, unit) != unit]
+    return [f"converted to the model's units: {', '.join(changed)}"] if changed else []
 
 
 def _by_activity(given: Mapping[str, str], used: Mapping[str, str]) -> list[str]:

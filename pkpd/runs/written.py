@@ -129,8 +129,8 @@ class Method(Section):
     """How the fit is computed; the command line counts for more."""
 
     method: Literal["fo", "foce", "focei", "laplace", "agq"] = "focei"
-    nodes: int = 1
-    starts: int = 1
+    nodes: int = Field(default=1, ge=1)
+    starts: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     covariance: Literal["sandwich", "R", "S", "none"] = "sandwich"
     solver: str = "auto"

@@ -194,6 +194,11 @@ def test_mistakes_are_told_before_a_folder_is_made(few: Path, capsys: pytest.Cap
     (few / "few.csv").write_text((few / "few.csv").read_text() + "4,0,.,0.1,0\n4,1,100,.,1\n4,2,.,9,0\n")
     refused("row 17 (subject 4)")
     refused("one of them", "--resume", str(few))
+    (few / "run.toml").write_text(FEW)
+    refused("nodes are for agq", "--method", "agq")
+    refused("nodes are for agq", "--nodes", "3")
+    (few / "run.toml").write_text(FEW + "[method]\nstarts = 0\n")
+    refused("method.starts")
     (few / "few.toml").write_text(FEW)
     assert run(["fit", str(few / "few.toml"), str(few / "few.csv")]) == 2
     assert "rename it" in capsys.readouterr().err
@@ -202,6 +207,9 @@ def test_mistakes_are_told_before_a_folder_is_made(few: Path, capsys: pytest.Cap
     (few / "few.toml").unlink()
     (few / "run.toml").write_text(FEW)
     refused("never overwrites")
+    (few / "out" / "manifest.json").write_text('{"status": "running"}')
+    assert run(["runs", "show", str(few / "out")]) == 2
+    assert "is a run without results, status running" in capsys.readouterr().err
     for other in (few / "few.cvs", few, Path()):
         assert run(["fit", str(few / "run.toml"), str(other), "--out", str(few / "out")]) == 2
         assert "E-FILE" in capsys.readouterr().err

@@ -194,7 +194,7 @@ def test_what_does_not_fit_together_is_told(tmp_path) -> None:  # type: ignore[n
         ({"ka": fixed(-1.0)}, r"at the initial estimates, parameter 'ka' of subject 1 is -1 1/h; .* between 0 and inf"),
         ({"v": -30.0}, r"parameter 'v' of subject 1 is -30 L"),
         ({"v": 30.0 * (1.0 - 2.0 * Covariate("W"))}, r"parameter 'v' of subject 1 is -30 L"),
-        ({"ka": 0.0}, r"'ka': the initial estimate 0 is on the model's bound"),
+        ({"ka": 0.0}, r"'ka' of subject 1 begins at 0, on the model's bound"),
         ({"cl": LogNormal(Theta(2.0, lower=-5.0), cv=0.3)}, r"'cl': the lower bound -5 is below that of the model, 0"),
     ],
 )
