@@ -190,6 +190,8 @@ def _lognormal(population: Population) -> set[str]:
 
 
 def _shrunk(name: str, kind: str, fit: Fit) -> float:
+    if not isfinite(fit.ofv):
+        return nan  # random effects that were never found have not shrunk
     if kind == "omega":
         level, _, effect = name.partition(".")
         effect = {"omega": effect, "omega_site": f"{effect} {fit.population.site}"}.get(level, "")
