@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from pkpd.errors import InputError
 from pkpd.literature import covariates
 from pkpd.models.library import model
 from pkpd.population.virtual import draw_parameters, draw_patients, literature_of, typical_values
@@ -40,6 +41,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.patients < 1:
         parser.error("--patients: give at least 1")
+    try:
+        chosen = [resolve(text) for text in options.regimens]
+        for regimen in chosen:
+            regimen.comparable()
+    except InputError as error:
+        parser.error(str(error))
     console = Console()
     devices = jax.devices()
     console.print(f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
@@ -56,7 +63,6 @@ def main() -> None:
         def count(done: int) -> None:
             bar.advance(task, done)
 
-        chosen = [resolve(text) for text in options.regimens]
         waits = [measure(body, regimen, people, parameters, hours, count, aside, keep=False) for regimen in chosen]
         found = [wait().metrics for wait in waits]
     spent = time.perf_counter() - begun

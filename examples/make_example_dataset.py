@@ -125,6 +125,7 @@ def table() -> pd.DataFrame:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
     frame = table()
     path = folder / "pss_simulated.csv"
     path.write_text(HEADER + frame.to_csv(index=False, na_rep=".", lineterminator="\n"), encoding="utf-8")

@@ -75,6 +75,7 @@ def table() -> pd.DataFrame:
 def main() -> None:
     """Write the two files."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
     made = table()
     (folder / "oral.csv").write_text(HEADER + made.to_csv(index=False), encoding="utf-8")
     (folder / "oral_fit.toml").write_text(RUN_FILE, encoding="utf-8")

@@ -55,9 +55,10 @@ def show(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
-    console.print(f"[bold]{found.name}[/bold]" + (f": {found.title}" if found.title else ""))
+    console.print(Text(found.name, "bold").append(f": {found.title}" if found.title else "", "not bold"))
     console.print(found.sentence(), markup=False, highlight=False)
     for label, text in _summary(found).items():
         if text and label not in ("name", "sentence", "title"):

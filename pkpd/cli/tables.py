@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -85,7 +84,7 @@ def comparison_table(comparison: Comparison, width: int) -> Table:
 
 def doubt_table(comparison: Comparison, width: int) -> Table | None:
     """One row a regimen: where the median itself lies; None if that was not computed."""
-    if not np.isfinite(comparison.table["median_low"].to_numpy(dtype=float)).any():
+    if not comparison.doubted:
         return None
     return _table(comparison, width, Text, lambda estimate: Text(estimate.doubt))
 

@@ -5,6 +5,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
@@ -75,9 +76,17 @@ def compare(
         regimen.comparable()
     names = [regimen.name for regimen in chosen]
     if not chosen or len(set(names)) < len(names):
-        raise InputError("give at least one regimen, and each only once" if chosen else "give at least one regimen")
+        twice = next((name for name in names if names.count(name) > 1), None)
+        raise InputError(
+            f"two regimens are called '{twice}'; give each only once, and own files names of their own"
+            if twice
+            else "give at least one regimen"
+        )
     if reference is None:
         reference = REFERENCE if REFERENCE in names else names[0]
+    if reference not in names:
+        with suppress(InputError):
+            reference = resolve(reference).name  # however it was written
     if reference not in names:
         raise InputError(f"reference '{reference}' is not among the regimens: {', '.join(names)}")
 
@@ -239,7 +248,7 @@ def _summary(regimen: Regimen, end: float) -> RegimenSummary:
         dose_times_h=np.array([dose.time for dose in regimen.doses() if dose.time < end]),
         on_blocks=tuple(regimen.on_blocks()),
         treatment_end_h=regimen.treatment_end,
-        total_dose=regimen.total_dose,
+        total_dose=regimen.dose_before(end),
     )
 
 

@@ -76,6 +76,12 @@ def cell_figure(comparison: Comparison, panel: Panel) -> Figure:
     return figure
 
 
+def _hourly(comparison: Comparison) -> str:
+    """What the picture cannot show of doses into a vein."""
+    into_a_vein = any(" iv" in one.sentence for one in comparison.regimens)
+    return ", hour by hour: tops of i.v. doses lie between (see the table)" if into_a_vein else ""
+
+
 def il2_figure(comparison: Comparison) -> Figure:
     """IL-2 on a log axis: for each regimen the whole course and, beside it, the first two weeks in detail."""
     count = len(comparison.regimens)
@@ -86,7 +92,7 @@ def il2_figure(comparison: Comparison) -> Figure:
         1.75 * rows + 1.3,
         f"{IL2.title}: the median patient and 90 % of patients",
         _legend(comparison),
-        footnote(comparison) + f"   Concentrations are drawn from {IL2.floor:g} IU/mL upwards.",
+        footnote(comparison) + f"   Concentrations are drawn from {IL2.floor:g} IU/mL upwards{_hourly(comparison)}.",
     )
     ratios = {"width_ratios": [1.7, 1.0] * columns}
     grid = figure.subplots(rows, 2 * columns, sharex="col", sharey=True, squeeze=False, gridspec_kw=ratios)

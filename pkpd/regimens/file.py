@@ -57,10 +57,10 @@ def read(path: Path) -> Regimen:
         return _regimen(content)
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}; give the path of a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"'{path}' is no TOML file: {error}") from error
     except InputError as error:
         raise InputError(f"'{path}': {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # TOML that is none, or a number that is too long
+        raise InputError(f"'{path}' is no TOML file: {error}") from error
 
 
 def _regimen(content: dict[str, Any]) -> Regimen:
@@ -79,7 +79,7 @@ def _regimen(content: dict[str, Any]) -> Regimen:
 
 def _single_doses(doses: object) -> tuple[Phase, ...]:
     """A list of doses as phases; those in a row that differ in nothing but time are one phase."""
-    if not isinstance(doses, list) or not all(isinstance(dose, dict) for dose in doses):
+    if not isinstance(doses, list) or not doses or not all(isinstance(dose, dict) for dose in doses):
         raise InputError("write each single dose as a table of its own, [[dose]]")
     given: list[tuple[Administration, Fraction]] = []
     for number, dose in enumerate(doses, start=1):

@@ -86,10 +86,10 @@ def overview_figure(comparison: Comparison) -> go.Figure:
         doubt = np.array(
             [(e.median if np.isfinite(e.median_low) else np.nan, e.median_low, e.median_high) for e in estimates]
         )
-        for numbers, offset, colour, width, name in (
-            (spread, -0.15, PATIENTS_COLOUR, 2, "median patient, and where 90 % of patients lie"),
-            (doubt, 0.18, DOUBT_COLOUR, 6, "where that median itself lies (90 %)"),
-        ):
+        shown = [(spread, -0.15, PATIENTS_COLOUR, 2, "median patient, and where 90 % of patients lie")]
+        if comparison.doubted:
+            shown.append((doubt, 0.18, DOUBT_COLOUR, 6, "where that median itself lies (90 %)"))
+        for numbers, offset, colour, width, name in shown:
             patients = numbers is spread
             figure.add_trace(
                 go.Scatter(

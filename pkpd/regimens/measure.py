@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from pkpd.engine.batches import bucket
 from pkpd.engine.simulate import Simulation, simulate
 from pkpd.engine.tolerances import Tolerances
 from pkpd.events.doses import Doses
@@ -18,6 +19,9 @@ from pkpd.regimens.regimen import Regimen
 
 BATCH = 512
 """Patients simulated together; the hourly profiles of two such batches are in memory at once."""
+
+_AT_ONCE = 1e-6
+"""How long after a dose given at once its top is looked for [h]: nothing has left by then, to a few millionths."""
 
 KEPT = ("il2", "treg", "nk")
 """Outputs whose profiles are held, if any are."""
@@ -64,12 +68,41 @@ def measure(
                 f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
                 f"patient {first + who}: {why}"
             )
-        found.append(aside.begin(partial(_measured, run, doses, regimen, times, keep)))
+        corners = corners_of(regimen, float(times[-1]))
+        tops = _tops(body, own, doses, corners)
+        found.append(aside.begin(partial(_measured, run, doses, regimen, times, keep, corners, tops)))
     return lambda: _joined([one.result() for one in found])
 
 
-def _measured(run: Simulation, doses: Doses, regimen: Regimen, times: np.ndarray, keep: bool) -> Measured:
-    course = Course(doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
+def corners_of(regimen: Regimen, end: float) -> np.ndarray:
+    """When IL-2 given into a vein is highest [h]: right after a dose at once, at the end of an infusion."""
+    into_a_vein = [dose for dose in regimen.doses() if dose.route == "iv" and dose.time < end]
+    tops = {dose.time + (dose.duration or _AT_ONCE) for dose in into_a_vein}
+    return np.array(sorted(top for top in tops if top <= end))
+
+
+def _tops(body: Model, parameters: dict[str, np.ndarray], doses: Doses, corners: np.ndarray) -> np.ndarray:
+    """IL-2 at the corners, `[corner, patient]`: exact, and at times of its own, for the hours would miss it."""
+    patients = len(next(iter(parameters.values())))
+    if not len(corners):
+        return np.zeros((0, patients))
+    # Few lengths, so that regimens share what is compiled; what comes after the corners is not looked at.
+    more = bucket(len(corners) + 1, smallest=16) - len(corners) - 1
+    times = np.concatenate([[0.0], corners, corners[-1] + 1.0 + np.arange(more)])
+    return simulate(body, parameters, doses, times, outputs=("il2",)).values["il2"][1 : len(corners) + 1]
+
+
+def _measured(
+    run: Simulation,
+    doses: Doses,
+    regimen: Regimen,
+    times: np.ndarray,
+    keep: bool,
+    corners: np.ndarray,
+    tops: np.ndarray,
+) -> Measured:
+    given = (doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
+    course = Course(*given, corners, tops)
     v = run.values
     held = {output: v[output].astype(np.float32) for output in KEPT} if keep else {}
     taken = metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"])

@@ -34,13 +34,16 @@ class Metric:
 class Course:
     """What metrics need to know of a regimen [h]: when doses fall, the stretches of dosing, the end of treatment.
 
-    Only doses before the end of the simulation count. `amounts`: IU of each dose, `[dose, patient]`.
+    Only doses before the end of the simulation count. `amounts`: IU of each dose, `[dose, patient]`. `corners`: when
+    IL-2 is at the top of a dose given into a vein, between the hours, and `tops`: how high [IU/mL].
     """
 
     dose_times: Float[np.ndarray, " dose"]
     amounts: Float[np.ndarray, "dose patient"]
     on_blocks: tuple[tuple[float, float], ...]
     treatment_end: float
+    corners: Float[np.ndarray, " corner"]
+    tops: Float[np.ndarray, "corner patient"]
 
 
 def metrics(
@@ -69,11 +72,11 @@ def _exposure(times: np.ndarray, course: Course, il2: Profile, auc: Profile) -> 
     per_dose_peak = per_week_peak = per_dose_auc = per_week_auc = nothing
     if len(doses):
         edges = np.concatenate([doses, times[-1:]])
-        per_dose_peak = np.mean([_peak(times, il2, a, b) for a, b in pairwise(edges)], axis=0)
+        per_dose_peak = np.mean([_peak(times, course, il2, a, b) for a, b in pairwise(edges)], axis=0)
         per_dose_auc = auc[-1] / len(course.dose_times)
         weeks = np.unique(doses // HOURS_PER_WEEK) * HOURS_PER_WEEK
         ends = np.minimum(weeks + HOURS_PER_WEEK, times[-1])
-        per_week_peak = np.mean([_peak(times, il2, a, b) for a, b in zip(weeks, ends, strict=True)], axis=0)
+        per_week_peak = np.mean([_peak(times, course, il2, a, b) for a, b in zip(weeks, ends, strict=True)], axis=0)
         gains = [auc[_row(times, b)] - auc[_row(times, a)] for a, b in zip(weeks, ends, strict=True)]
         per_week_auc = np.mean(gains, axis=0)
     yield Metric("il2_cmax_per_dose", "IL-2 peak, mean over doses", "IU/mL", "IL-2", per_dose_peak)
@@ -91,8 +94,8 @@ def _response(
     nothing = np.full(profile.shape[1], np.nan)
     yield metric("peak", "peak", "fold", profile.max(axis=0))
     blocks = [block for block in course.on_blocks if block[1] <= times[-1]]
-    ends = [profile[_row(times, end)] for _, end in blocks]
-    befores = [profile[_row(times, start)] for start, _ in blocks[1:]]
+    ends = [_at(times, profile, end) for _, end in blocks]
+    befores = [_at(times, profile, start) for start, _ in blocks[1:]]
     yield metric("block_end", "at the end of an on-block, mean", "fold", np.mean(ends, axis=0) if ends else nothing)
     for number, values in enumerate(ends if len(ends) > 1 else [], start=1):
         yield metric(f"block_end_{number}", f"at the end of on-block {number}", "fold", values)
@@ -121,8 +124,16 @@ def _row(times: np.ndarray, time: float) -> int:
     return int(np.searchsorted(times, time + 1e-9, side="right")) - 1
 
 
-def _peak(times: np.ndarray, profile: Profile, begin: float, end: float) -> Column:
-    """The largest value between two times: the highest row, or what a quartic through the five around it reaches.
+def _at(times: np.ndarray, profile: Profile, time: float) -> Column:
+    """The profile at a time, on a straight line between the hours."""
+    row = _row(times, time)
+    part = max((time - times[row]) / (times[1] - times[0]), 0.0)
+    return profile[row] if row == len(times) - 1 else profile[row] + part * (profile[row + 1] - profile[row])
+
+
+def _peak(times: np.ndarray, course: Course, profile: Profile, begin: float, end: float) -> Column:
+    """The largest value between two times: the highest row, or what a quartic through the five around it reaches; where
+    doses are given into a vein, the highest of their tops, around which no polynomial fits.
 
     In the default population the highest hourly row misses the top by up to 4 %; the quartic by 0.05 % in 95 % of the
     patients and by 3 % at worst, where absorption is so fast that the lag falls among the five rows.
@@ -130,6 +141,9 @@ def _peak(times: np.ndarray, profile: Profile, begin: float, end: float) -> Colu
     first, last = _row(times, begin), _row(times, end)
     window = profile[first : last + 1]
     top = window.max(axis=0)
+    inside = (course.corners >= begin) & (course.corners < end)
+    if inside.any():
+        return np.maximum(top, course.tops[inside].max(axis=0))
     if len(window) < 5:
         return top
     centre = np.clip(window.argmax(axis=0), 2, len(window) - 3)
@@ -138,7 +152,10 @@ def _peak(times: np.ndarray, profile: Profile, begin: float, end: float) -> Colu
 
 
 def _integral(times: np.ndarray, profile: Profile, begin: float, end: float) -> Column:
-    """Integral between two times of the grid by the trapezoidal rule: in an hour a cell pool moves by under 2 %."""
-    first, last = _row(times, begin), _row(times, end)
+    """Integral between two times by the trapezoidal rule: in an hour a cell pool moves by under 2 %."""
+    step, first, last = times[1] - times[0], _row(times, begin), _row(times, end)
     window = profile[first : last + 1]
-    return (window.sum(axis=0) - 0.5 * (window[0] + window[-1])) * (times[1] - times[0])
+    whole = (window.sum(axis=0) - 0.5 * (window[0] + window[-1])) * step
+    before, after = begin - times[first], end - times[last]  # parts of an hour
+    whole = whole - before * 0.5 * (profile[first] + _at(times, profile, begin)) if before > 1e-9 else whole
+    return whole + after * 0.5 * (profile[last] + _at(times, profile, end)) if after > 1e-9 else whole

@@ -14,18 +14,16 @@ from pkpd.regimens.sheet import QUIET, RULE, fold_axis, sheet
 
 OVERVIEW = ("treg_mean_treatment", "treg_peak", "treg_time_above_1.3", "nk_peak", "selectivity")
 
-_LEGEND = (
-    Line2D([], [], color=PATIENTS_COLOUR, marker="o", label="median patient, and where 90 % of patients lie"),
-    Line2D(
-        [],
-        [],
-        color=DOUBT_COLOUR,
-        linewidth=4.5,
-        alpha=0.45,
-        label="where that median itself lies (90 %), because typical values are uncertain",
-    ),
-    Patch(color=SHADE_COLOUR, label="reference regimen"),
+_PATIENTS = Line2D([], [], color=PATIENTS_COLOUR, marker="o", label="median patient, and where 90 % of patients lie")
+_DOUBT = Line2D(
+    [],
+    [],
+    color=DOUBT_COLOUR,
+    linewidth=4.5,
+    alpha=0.45,
+    label="where that median itself lies (90 %), because typical values are uncertain",
 )
+_REFERENCE = Patch(color=SHADE_COLOUR, label="reference regimen")
 
 
 def overview_figure(comparison: Comparison) -> Figure:
@@ -36,7 +34,7 @@ def overview_figure(comparison: Comparison) -> Figure:
         max(11.5, 3.0 + 2.3 * len(metrics)),
         0.5 * count + 2.0,
         "Regimens side by side",
-        _LEGEND,
+        (_PATIENTS, _DOUBT, _REFERENCE) if comparison.doubted else (_PATIENTS, _REFERENCE),
         footnote(comparison),
     )
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]

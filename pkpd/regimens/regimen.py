@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
 from pkpd.errors import InputError
@@ -100,21 +101,28 @@ class Regimen:
     @property
     def total_dose(self) -> str:
         """All doses added up, such as "21 MIU in 21 injections"."""
+        return self.dose_before(inf)
+
+    def dose_before(self, end: float) -> str:
+        """The doses before `end` [h] added up; if there are more, how many were planned is said."""
         if not self.phases:
             return "not known" if self.phases is None else "no interleukin-2"
         totals: dict[tuple[str, str], Dose] = {}
-        known = True
+        known, given = True, 0
         for phase, placed in self._placed:
+            times = sum(time < end for time in placed.times)
+            given += times
             dose = phase.administration.dose
             if dose is None:
                 known = False
                 continue
             kind = (dose.unit, dose.basis)
             before = totals[kind].amount if kind in totals else Fraction(0)
-            totals[kind] = replace(dose, amount=before + dose.amount * len(placed.times))
+            totals[kind] = replace(dose, amount=before + dose.amount * times)
         words = " + ".join(dose_words(total) for total in totals.values()) if known else dose_words(None)
         noun = "injection" if all(phase.administration.route == "sc" for phase in self.phases) else "dose"
-        return f"{words} in {self.injections} {noun}{'' if self.injections == 1 else 's'}"
+        cut = "" if given == self.injections else f" ({self.injections} planned)"
+        return f"{words} in {given} {noun}{'' if given == 1 else 's'}{cut}"
 
     def sentence(self) -> str:
         """The regimen as one canonical sentence of the regimen language."""

@@ -128,6 +128,12 @@ class Comparison:
         """The regimens' names in the order in which they were asked for."""
         return tuple(regimen.name for regimen in self.regimens)
 
+    @property
+    def doubted(self) -> bool:
+        """Whether it was found how far the medians are known."""
+        moving = self.table["group"] != "Cost"  # what is given is known anyway
+        return bool(np.isfinite(self.table.loc[moving, "median_low"].to_numpy(dtype=float)).any())
+
     def regimen(self, name: str) -> RegimenSummary:
         """The regimen called `name`; raises `KeyError` if there is none."""
         return self._regimens[name]

@@ -200,7 +200,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
             plain_table(VALUE, covariates={"SEX": np.array(["F", "M", "F"])}),
             flat,
         ),
-        "holds text",
+        "is categorical",
     ),
     "a missing covariate": (
         lambda: problem(

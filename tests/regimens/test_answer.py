@@ -64,6 +64,14 @@ def test_close_numbers_share_the_lead(comparison: Comparison) -> None:
     assert f"{TRIAL}, “{SPLIT}” and “{DAILY}” share the highest Treg peak (2.00-fold and 2.05-fold)" in lead
 
 
+def test_counts_are_shared_only_if_equal(comparison: Comparison) -> None:
+    table = comparison.table.copy()
+    count = table["metric"].eq("injections")
+    table.loc[count, "median"] = 22.0
+    table.loc[count & table["regimen"].eq(DAILY), "median"] = 21.0
+    assert "the fewest injections (21)" in answer(replace(comparison, table=table)).lead[1]
+
+
 def test_without_a_rival_of_the_same_dose_it_says_so() -> None:
     found = answer(only(fake_comparison(), TRIAL, "placebo"))
     assert "No other regimen here gives the reference's total dose" in found.lead[1]

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from pkpd import compare
 from pkpd.errors import InputError
+from pkpd.literature import covariates
+from pkpd.models.library import model
+from pkpd.population.virtual import draw_parameters, draw_patients, literature_of, typical_values
+from pkpd.regimens.compare import MODEL, POPULATION
 from pkpd.regimens.results import Comparison
 
 TRIAL, DAILY = "pss_nct02464319", "0.5 MIU sc qd 14d on / 14d off x 3"
@@ -75,6 +80,35 @@ def test_the_same_seed_gives_the_same_numbers_and_fewer_regimens_change_none(fou
     mine = found.table.query("regimen == @TRIAL").reset_index(drop=True)
     np.testing.assert_array_equal(again.table["median"].to_numpy(), mine["median"].to_numpy())
     np.testing.assert_array_equal(again.table["median_low"].to_numpy(), mine["median_low"].to_numpy())
+
+
+def test_peaks_of_doses_into_a_vein_are_seen() -> None:
+    """Against the matrix exponential in each patient: at once, and at the end of infusions between the hours."""
+    body = model(MODEL)
+    known = literature_of(body)
+    people = draw_patients(covariates(POPULATION), 6, seed=3)
+    own = draw_parameters(body, known, typical_values(known), people, seed=3)
+    lengths = {"1 MIU iv once": 0.0, "1 MIU iv over 15 min once": 0.25, "1 MIU iv over 90 min once": 1.5}
+    found = compare(list(lengths), patients=6, weeks=1.0, draws=0, seed=3)
+    values = found.profiles["metric_values"].sel(metric="il2_cmax_per_dose").to_numpy()
+    for peaks, length in zip(values, lengths.values(), strict=True):
+        for peak, cl, vc, q, vp in zip(peaks, *(own[name] for name in ("cl", "vc", "q", "vp")), strict=True):
+            rates = np.array([[-(cl + q) / vc, q / vp], [q / vc, -q / vp]])
+            amount = 1e6
+            if length:
+                amount = (np.linalg.solve(rates, (expm(rates * length) - np.eye(2)) @ [1e6 / length, 0.0]))[0]
+            assert peak == pytest.approx(1e-3 * amount / vc, rel=1e-5)
+
+
+def test_what_is_cut_off_is_not_counted_as_given() -> None:
+    found = compare([TRIAL], patients=3, weeks=2.0, draws=0)
+    assert found.regimen(TRIAL).total_dose == "7 MIU in 7 injections (21 planned)"
+    assert not found.doubted
+
+
+def test_a_reference_may_be_written_otherwise() -> None:
+    found = compare(["1 MIU sc q3d x 8 wk", "placebo"], patients=3, weeks=1.0, draws=0, reference="1 MIU SC q3d x 8wk")
+    assert found.reference == found.names[0]
 
 
 def test_progress_counts_to_the_end() -> None:

@@ -9,8 +9,12 @@ TIMES = np.arange(0.0, 24 * 7 * 8 + 0.5)
 END = TIMES[-1]
 
 
-def _course(doses: list[float], blocks: list[tuple[float, float]], end: float, patients: int = 1) -> Course:
-    return Course(np.array(doses), np.full((len(doses), patients), 1e6), tuple(blocks), end)
+def _course(
+    doses: list[float], blocks: list[tuple[float, float]], end: float, tops: dict[float, float] | None = None
+) -> Course:
+    corners = np.array(list(tops or {}), dtype=float)
+    high = np.array(list((tops or {}).values()), dtype=float).reshape(-1, 1)
+    return Course(np.array(doses), np.full((len(doses), 1), 1e6), tuple(blocks), end, corners, high)
 
 
 def _found(course: Course, il2: np.ndarray, auc: np.ndarray, treg: np.ndarray, nk: np.ndarray) -> dict[str, float]:
@@ -64,3 +68,25 @@ def test_what_has_no_meaning_is_missing_not_zero() -> None:
     whole = _found(_course([0.0], [(0.0, END)], END), ONES, TIMES, ONES, ONES)
     assert np.isnan(whole["treg_mean_follow_up"])
     assert whole["treg_block_end"] == 1.0
+
+
+def test_tops_between_the_hours_count() -> None:
+    """A dose at once at 0, an infusion from 72 to 72.25 h, nothing in the third week but the hours."""
+    il2 = np.exp(-0.5 * (TIMES - 0.0)) + np.where(TIMES > 72, np.exp(-0.5 * (TIMES - 72.25)), 0.0)
+    il2 += np.exp(-(((TIMES - 340.4) / 3) ** 2))
+    found = _found(_course([0.0, 72.0, 336.0], [(0.0, 400.0)], 400.0, {1e-6: 50.0, 72.25: 40.0}), il2, il2, ONES, ONES)
+    assert found["il2_cmax_per_dose"] == pytest.approx((50.0 + 40.0 + 1.0) / 3, rel=1e-3)
+    assert found["il2_cmax_per_week"] == pytest.approx((50.0 + 1.0) / 2, rel=1e-3)
+
+
+def test_averages_end_where_treatment_ends() -> None:
+    """Off the hour, too; straight lines are averaged exactly."""
+    ramp = 1.0 + TIMES / END
+    found = _found(_course([0.0], [(0.0, 1.5), (200.25, 300.75)], 672.6), 0 * ONES, 0 * ONES, ramp, ONES)
+    at = {time: 1 + time / END for time in (1.5, 200.25, 300.75, 672.6)}
+    assert found["treg_mean_treatment"] == pytest.approx((1 + at[672.6]) / 2, rel=1e-12)
+    assert found["treg_mean_follow_up"] == pytest.approx((at[672.6] + 2) / 2, rel=1e-12)
+    assert found["treg_block_end"] == pytest.approx((at[1.5] + at[300.75]) / 2, rel=1e-12)
+    assert found["treg_before_next"] == pytest.approx(at[200.25], rel=1e-12)
+    short = _found(_course([0.0, 1.0], [(0.0, 1.5)], 1.5), 0 * ONES, 0 * ONES, ONES, ONES)
+    assert short["treg_mean_treatment"] == short["treg_mean_follow_up"] == short["selectivity"] == 1.0
