@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from pkpd.engine.compiler import few
 from pkpd.engine.devices import subject_mesh
 from pkpd.engine.plan import Plan
+from pkpd.engine.sheets import Sheet
 from pkpd.events.course import Course
 from pkpd.events.doses import Doses, course_of
 from pkpd.models.model import Model
@@ -29,9 +30,10 @@ CHUNK_OF_ACCELERATORS = 16384
 A guess from the number of threads such a device runs at once; not measured.
 """
 
-_COPIED = 500_000
-"""Numbers found for a chunk up to which a device solves two in one go: to put some megabytes side by side takes longer
-than to be called again. Four megabytes are a guess by the pace of memory; only shorter profiles (W1) were measured."""
+_LONG = 500_000
+"""Numbers found for a chunk beyond which profiles are long. With shorter ones a device solves two chunks in one go: to
+put some megabytes side by side takes longer than to be called again. Longer ones are written on sheets that are used
+again. Four megabytes are a guess by the pace of memory."""
 
 _ROUNDING = 4.0 * np.finfo(float).eps
 """Times are known to this part of the last one, and so are the segment lengths that are their differences."""
@@ -53,7 +55,7 @@ class Subjects(NamedTuple):
 @dataclass(frozen=True)
 class Batch:
     """Subjects, the kind of each of their segments (and of its first row, on a grid), and how they are dealt out: by
-    rounds, in each of which a device solves `turns` chunks, one after the other."""
+    rounds, in each of which a device solves `turns` chunks, one after the other. long: whether their profiles are."""
 
     subjects: Subjects
     kind: Int[np.ndarray, " segment"]
@@ -61,6 +63,7 @@ class Batch:
     mesh: Mesh
     chunk: int
     turns: int
+    long: bool
 
     @property
     def count(self) -> int:
@@ -129,8 +132,9 @@ def batch_of(
     chunk = chunk_of(subjects, jax.default_backend(), mesh.size, most)
     own = Subjects(columns.reshape(-1, subjects), line, durations, firsts)
     rounds = -(-subjects // (chunk * mesh.size))
-    turns = 2 if found * chunk <= _COPIED and rounds % 2 == 0 else 1
-    return Batch(own, kind, first_kind, mesh, chunk, turns)
+    long = found * chunk > _LONG
+    turns = 2 if not long and rounds % 2 == 0 else 1
+    return Batch(own, kind, first_kind, mesh, chunk, turns, long)
 
 
 def _for_each(field: np.ndarray, subjects: int) -> np.ndarray:
@@ -143,21 +147,30 @@ def few_each(plan: Plan, mesh: Mesh, how: Any, subjects: Subjects, *_: Any) -> b
     return few(subjects.line.start)
 
 
-def on_each(mesh: Mesh, one: Callable[..., _R], each: tuple[Any, ...], shared: tuple[Any, ...], found: Any) -> _R:
+def on_each(
+    mesh: Mesh,
+    one: Callable[..., _R],
+    each: tuple[Any, ...],
+    shared: tuple[Any, ...],
+    found: Any,
+    sheets: tuple[Sheet, ...] = (),
+) -> _R:
     """`one(*each, *shared)` on every device, for each of its own chunks of `each`, which `Batch.dealt` made.
 
-    found: how what devices find is put together; all of it ends in the subjects, or in one for the chunk. Nothing
-    passes between chunks, so the split changes no number.
+    sheets: if any, a last argument of `one`, each device's own part of them; for one chunk only. found: how what
+    devices find is put together; all of it ends in the subjects, or in one for the chunk. Nothing passes between
+    chunks, so the split changes no number.
     """
 
-    def own(each: tuple[Any, ...], shared: tuple[Any, ...]) -> _R:
+    def own(each: tuple[Any, ...], shared: tuple[Any, ...], sheets: tuple[Sheet, ...]) -> _R:
         each = jax.tree.map(lambda field: field[0], each)
         if jax.tree.leaves(each)[0].shape[0] == 1:
-            return one(*jax.tree.map(lambda field: field[0], each), *shared)
+            return one(*jax.tree.map(lambda field: field[0], each), *shared, *((sheets,) if sheets else ()))
         by_turn = jax.lax.map(lambda chunk: one(*chunk, *shared), each)
         return jax.tree.map(_side_by_side, by_turn)
 
-    return jax.shard_map(own, mesh=mesh, in_specs=(P("subject"), P()), out_specs=found, check_vma=False)(each, shared)
+    dealt = (P("subject"), P(), P(None, None, "subject"))
+    return jax.shard_map(own, mesh=mesh, in_specs=dealt, out_specs=found, check_vma=False)(each, shared, sheets)
 
 
 def _side_by_side(by_turn: Array) -> Array:

@@ -85,10 +85,11 @@ class Program(Generic[_P, _R]):
         static: tuple[str, ...],
         little: Callable[..., bool],
         walked: Callable[..., bool],
+        donated: tuple[str, ...],
     ) -> None:
         self._static, self._little, self._walked = static, little, walked
         self._order = signature(function)
-        self._compiled = cache(partial(_jit, function, static))
+        self._compiled = cache(partial(_jit, function, static, donated))
         update_wrapper(self, function)
 
     def __call__(self, *given: _P.args, **named: _P.kwargs) -> _R:
@@ -125,20 +126,24 @@ class Program(Generic[_P, _R]):
         return lambda: jax.tree.unflatten(shape, walk(jax.tree.leaves(dynamic)))
 
 
-def _jit(function: Callable[..., Any], static: tuple[str, ...], options: _Options) -> Any:
+def _jit(function: Callable[..., Any], static: tuple[str, ...], donated: tuple[str, ...], options: _Options) -> Any:
     known = {name: value for name, value in options if _has(name, value)}
-    return jax.jit(function, static_argnames=static, compiler_options=known)
+    return jax.jit(function, static_argnames=static, donate_argnames=donated, compiler_options=known)
 
 
 def jitted(
-    *static: str, little: Callable[..., bool], walked: Callable[..., bool] = lambda *_, **__: False
+    *static: str,
+    little: Callable[..., bool],
+    walked: Callable[..., bool] = lambda *_, **__: False,
+    donated: tuple[str, ...] = (),
 ) -> Callable[[Callable[_P, _R]], Program[_P, _R]]:
     """`jax.jit` with the arguments `static`; compiled quickly on a CPU where `little` says so of the arguments, and
-    not at all where `walked` does and it can be run without (see `pkpd.engine.interpreted`).
+    not at all where `walked` does and it can be run without (see `pkpd.engine.interpreted`). donated: arguments whose
+    memory what it finds may take.
 
     Both should look at shapes only, so that the same shapes always give the same numbers.
     """
-    return lambda function: Program(function, static, little, walked)
+    return lambda function: Program(function, static, little, walked, donated)
 
 
 quickly = jitted(little=lambda *_: True)

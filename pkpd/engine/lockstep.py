@@ -110,16 +110,20 @@ def integrate(
     tolerances: Tolerances,
     room: int = 0,
     marked: bool = False,
+    sheet: Float[Array, "time state batch"] | None = None,
 ) -> Outcome:
     """Integrate through all segments.
 
     room: how many accepted steps are noted; if any, every segment has one. marked: whether their marks are kept, too.
+    sheet: what values are written on, if it is there; every row of who does not fail is.
     """
     initial, constant, drive, segments, scale = numbers
     batch = initial[0].shape[0]
     method = dynamics.method
     whole = DYADIC if drive is not None else FREE
-    kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), batch))
+    kept = sheet
+    if kept is None:
+        kept = jnp.broadcast_to(jnp.stack(initial)[None], (rows.height, len(initial), batch))
     looked_at = rows.looked_at(segments.kind.shape[0])
 
     def segment(

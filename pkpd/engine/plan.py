@@ -47,6 +47,14 @@ class Plan:
         return exact + (response_names(self.model) if self.way != "exact" else ())
 
     @property
+    def written(self) -> tuple[int, ...]:
+        """How many outputs are written row by row, those of compartments and those of responses; none where some are
+        found from others that stand in all rows."""
+        exact = len(self.readouts) + len(self.integrals)
+        responses = len(self.solved) - exact
+        return () if self.way == "whole" or self.derived else tuple(count for count in (exact, responses) if count)
+
+    @property
     def exactly_read(self) -> bool:
         """Whether outputs of compartments are read off the exact propagator."""
         return self.way != "whole" and bool(self.readouts or self.integrals)

@@ -1,7 +1,8 @@
 """Profiles of a model for a batch of subjects under doses that are written out."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -21,12 +22,16 @@ from pkpd.engine.exact import Grid
 from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Profile
+from pkpd.engine.sheets import Sheet, given_back, taken
 from pkpd.engine.solve import Chunk, solve
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
 from pkpd.events.doses import Doses, infused_by
 from pkpd.models.model import Model
+
+_AT_WORK = 2
+"""Rounds that devices have at once: the next, while what the one before found is copied. More would only be kept."""
 
 _ROWS = 128
 """Rows copied together; with three outputs of a chunk, less than a core's cache."""
@@ -81,14 +86,15 @@ def simulate(
     found = len(times) * len(chosen.names)
     batch = batch_of(model, parameters, doses, times, found, grid=even and chosen.exactly_read)
 
+    sheets = chosen.written if batch.long and (even or not chosen.exactly_read) else ()
+
     def solved(members: Int[np.ndarray, " _"]) -> Solved:
         """The subjects in these places, together."""
         dealt = batch.dealt(batch.subjects, members)
-        return _solved(chosen, batch.mesh, even, dealt, batch.kind, batch.first_kind, times)
+        onto = taken(len(times), sheets, len(members), batch.mesh) if sheets else ()
+        return _solved(chosen, batch.mesh, even, dealt, batch.kind, batch.first_kind, times, onto)
 
-    pending = [solved(members) for members in batch.rounds]  # all at work before the first is waited for
-    sound = (_without_failed(solved, *one, batch.chunk) for one in zip(batch.rounds, pending, strict=True))
-    return _collect(chosen, wanted, times, batch, sound, progress)
+    return _collect(chosen, wanted, times, batch, solved, bool(sheets), progress)
 
 
 class Solved(NamedTuple):
@@ -101,7 +107,7 @@ class Solved(NamedTuple):
     rejected: Int[Any, " chunk"]
 
 
-@jitted("plan", "mesh", "even", little=few_each)
+@jitted("plan", "mesh", "even", little=few_each, donated=("sheets",))
 def _solved(
     plan: Plan,
     mesh: Mesh,
@@ -110,23 +116,26 @@ def _solved(
     kind: Int[Any, " segment"],
     first_kind: Int[Any, " segment"] | None,
     times: Float[Any, " time"],
+    sheets: tuple[Sheet, ...],
 ) -> Solved:
     """Each device solves its own chunks."""
 
-    def one(subjects: Subjects, kind: Array, first_kind: Array | None, times: Array) -> Solved:
+    def one(
+        subjects: Subjects, kind: Array, first_kind: Array | None, times: Array, sheets: tuple[Sheet, ...] = ()
+    ) -> Solved:
         matrix, line, durations, firsts = subjects
         parameters = dict(zip(plan.model.symbols, matrix, strict=True))
         stride = (times[-1] - times[0]) / (times.shape[0] - 1)
         grid = None if firsts is None or first_kind is None else Grid(*firsts, first_kind, stride)
         chunk = Chunk(parameters, line, durations, kind, Profile(times, line.start), even, grid)
-        values, _, outcome = solve(plan, chunk)
+        values, _, outcome = solve(plan, chunk, sheets=sheets)
         if outcome is None:
             none = jnp.zeros(1, dtype=int)
             return Solved(values, jnp.full_like(line.start[0], jnp.inf), none, none)
         return Solved(values, outcome.failed_at, outcome.accepted[None], outcome.rejected[None])
 
     by_subject: Any = Solved(P(None, None, "subject"), *(P("subject"),) * 3)  # type: ignore[arg-type]
-    return on_each(mesh, one, (subjects,), (kind, first_kind, times), by_subject)
+    return on_each(mesh, one, (subjects,), (kind, first_kind, times), by_subject, sheets)
 
 
 def _without_failed(
@@ -161,30 +170,26 @@ def _collect(
     wanted: tuple[str, ...],
     times: np.ndarray,
     batch: Batch,
-    pending: Iterable[Solved],
+    solved: Callable[[np.ndarray], Solved],
+    on_sheets: bool,
     progress: Callable[[int], object] | None,
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
     values = {name: np.empty((len(times), batch.count)) for name in kept}
-    integrated = set(response_names(plan.model))  # finite, or `failed_at` says from when on they are not
     failures: dict[int, str] = {}
-    copies: list[Future[list[int]]] = []
+    unsound: list[int] = []
     steps = rejections = 0
+    rounds = list(enumerate(batch.rounds))
+    at_work = deque((number, members, solved(members)) for number, members in rounds[:_AT_WORK])
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for number, solved in enumerate(pending):
+        while at_work:
+            number, members, found = at_work.popleft()
+            found = _without_failed(solved, members, found, batch.chunk)
             first = number * batch.together
             count = min(batch.together, batch.count - first)
-            names = iter(plan.names)
-            for piece in solved.values:
-                here = tuple(islice(names, piece.shape[1]))
-                into = [values.get(name) for name in here]
-                unwatched = not integrated.issuperset(here)
-                for shard in piece.addressable_shards:  # each copied from where it is, and once
-                    start = shard.index[2].start or 0
-                    found = np.asarray(shard.data)[:, :, : max(count - start, 0)]
-                    copies.append(threads.submit(_copied, found, into, first + start, unwatched))
-            failed_at = np.asarray(solved.failed_at)[:count]
-            accepted, rejected = np.asarray(solved.accepted), np.asarray(solved.rejected)
+            copies = _copies(threads, plan, found, values, first, count)
+            failed_at = np.asarray(found.failed_at)[:count]
+            accepted, rejected = np.asarray(found.accepted), np.asarray(found.rejected)
             spent = np.repeat(accepted + rejected, batch.chunk)
             for j in np.flatnonzero(np.isfinite(failed_at)):
                 limit = plan.tolerances.max_steps
@@ -192,15 +197,35 @@ def _collect(
                 failures[first + int(j)] = f"integration gave up at {failed_at[j]:.6g} h: no step was small enough{why}"
             steps += int(accepted.sum())
             rejections += int(rejected.sum())
+            unsound += chain.from_iterable(copy.result() for copy in copies)
+            if on_sheets:
+                given_back(found.values)
+            at_work.extend((number, members, solved(members)) for number, members in rounds[number + _AT_WORK :][:1])
             if progress is not None:
                 progress(count)
-        unsound = chain.from_iterable(copy.result() for copy in copies)
     for j in unsound:
         failures.setdefault(j, "the linear block is not finite: check its rates and doses")
     for j in failures:
         for column in values.values():
             column[:, j] = np.nan
     return Simulation(times, values, failures, plan.solver, plan.tolerances, steps, rejections)
+
+
+def _copies(
+    threads: ThreadPoolExecutor, plan: Plan, found: Solved, values: dict[str, np.ndarray], first: int, count: int
+) -> list[Future[list[int]]]:
+    """Begin to copy what was found for `count` subjects into the arrays for it, from subject `first` on."""
+    integrated = set(response_names(plan.model))  # finite, or `failed_at` says from when on they are not
+    names, copies = iter(plan.names), []
+    for piece in found.values:
+        here = tuple(islice(names, piece.shape[1]))
+        into = [values.get(name) for name in here]
+        unwatched = not integrated.issuperset(here)
+        for shard in piece.addressable_shards:  # each copied from where it is, and once
+            start = shard.index[2].start or 0
+            part = np.asarray(shard.data)[:, :, : max(count - start, 0)]
+            copies.append(threads.submit(_copied, part, into, first + start, unwatched))
+    return copies
 
 
 def _copied(

@@ -37,6 +37,7 @@ from pkpd.engine.plan import Plan, method_of
 from pkpd.engine.precision import check_double_precision
 from pkpd.engine.replay import replayed
 from pkpd.engine.rows import Profile, Rows
+from pkpd.engine.sheets import Sheet
 from pkpd.engine.step import Dynamics
 from pkpd.engine.system import linear_system
 from pkpd.events.course import Course
@@ -98,13 +99,14 @@ class Chunk(NamedTuple):
         return self.rows.height, self.line.start.shape[1]
 
 
-def solve(plan: Plan, chunk: Chunk, steps: Steps | None = None) -> Solution:
+def solve(plan: Plan, chunk: Chunk, steps: Steps | None = None, sheets: tuple[Sheet, ...] = ()) -> Solution:
     """Values at the rows of one chunk of subjects.
 
-    steps: those of an earlier solve, to be walked again as they are. Raises `InputError` where JAX is set to 32 bits.
+    steps: those of an earlier solve, to be walked again as they are. sheets: if any, what `plan.written` is written on,
+    of rows on a `grid` or none of compartments. Raises `InputError` where JAX is set to 32 bits.
     """
     check_double_precision()
-    found = (_solve_whole if plan.way == "whole" else _solve_apart)(plan, chunk, steps)
+    found = _solve_whole(plan, chunk, steps) if plan.way == "whole" else _solve_apart(plan, chunk, steps, sheets)
     if not plan.derived:
         return found
     known = found.named(plan.solved)
@@ -114,7 +116,7 @@ def solve(plan: Plan, chunk: Chunk, steps: Steps | None = None) -> Solution:
     return found._replace(values=(*found.values, *more))
 
 
-def _solve_apart(plan: Plan, chunk: Chunk, steps: Steps | None) -> Solution:
+def _solve_apart(plan: Plan, chunk: Chunk, steps: Steps | None, sheets: tuple[Sheet, ...]) -> Solution:
     block = plan.model.linear or NO_COMPARTMENTS
     infused = sum(i < len(block.states) for i in plan.infused)
     readouts = plan.solved[: len(plan.readouts) + len(plan.integrals)]
@@ -123,7 +125,7 @@ def _solve_apart(plan: Plan, chunk: Chunk, steps: Steps | None) -> Solution:
     line, (height, batch) = chunk.line, chunk.shape
     found, drive, linear = (), None, jnp.zeros((line.start.shape[0], 0, batch))
     if readouts or driving:
-        found, fed = _compartments(plan, chunk, readouts, driving)
+        found, fed = _compartments(plan, chunk, readouts, driving, sheets[0] if sheets and readouts else None)
         drive, linear = fed or (drive, linear)
     if plan.way == "exact":
         return Solution(found, jnp.zeros((height, 0, batch)), None)
@@ -142,12 +144,12 @@ def _solve_apart(plan: Plan, chunk: Chunk, steps: Steps | None) -> Solution:
         segments=_segments(chunk, linear, len(block.states), infused),
         scale=_scale(plan, line)[len(block.states) :],
     )
-    walked, outcome = _walk(plan, dynamics, numbers, chunk.rows, steps)
+    walked, outcome = _walk(plan, dynamics, numbers, chunk.rows, steps, sheets[-1] if sheets else None)
     return Solution((*found, walked), walked, outcome)
 
 
 def _compartments(
-    plan: Plan, chunk: Chunk, readouts: tuple[str, ...], driving: tuple[str, ...]
+    plan: Plan, chunk: Chunk, readouts: tuple[str, ...], driving: tuple[str, ...], sheet: Sheet | None
 ) -> tuple[tuple[Array, ...], tuple[DyadicDrive, Float[Array, "segment state batch"]] | None]:
     """The readouts at the rows; what drives the responses if anything does, and the states each segment begins with."""
     parameters, line, durations, rows = chunk.parameters, chunk.line, chunk.durations, chunk.rows
@@ -169,7 +171,7 @@ def _compartments(
 
     found: tuple[Array, ...] = ()
     if readouts and grid is not None:
-        found = (exact_outputs_on_grid(system, readouts, states, grid, rows.height, made),)
+        found = (exact_outputs_on_grid(system, readouts, states, grid, rows.height, made, sheet),)
     elif readouts:
         weights = linear_system(block, chunk.at_rows, own, plan.integrals).readouts
         found = (exact_outputs(system, readouts, states, place, made["rows"], weights),)
@@ -183,11 +185,16 @@ def _compartments(
 
 
 def _walk(
-    plan: Plan, dynamics: Dynamics, numbers: Numbers, rows: Rows | Profile, steps: Steps | None
+    plan: Plan,
+    dynamics: Dynamics,
+    numbers: Numbers,
+    rows: Rows | Profile,
+    steps: Steps | None,
+    sheet: Sheet | None = None,
 ) -> tuple[Float[Array, "time state batch"], Outcome | None]:
     """The integrated states at the rows: by steps of their own, or by those given."""
     if steps is None and not plan.room:
-        outcome = integrate(dynamics, numbers, rows, plan.tolerances)
+        outcome = integrate(dynamics, numbers, rows, plan.tolerances, sheet=sheet)
         return outcome.values, outcome
     place = rows.rows() if isinstance(rows, Profile) else rows
     if steps is None:
