@@ -14,6 +14,7 @@ import numpy as np
 from pkpd import __version__
 from pkpd.errors import InputError
 from pkpd.fit.estimator import Estimator, State
+from pkpd.fit.fingerprint import written
 from pkpd.fit.scalar import Scalar, Vector
 from pkpd.storage import write_atomically
 
@@ -28,7 +29,8 @@ def fingerprint(scalar: Scalar, estimator: Estimator, x: Vector) -> dict[str, st
     for leaf in leaves:
         digest.update(f"{leaf.shape}{leaf.dtype}".encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
-    model = repr((packing, sorted(map(repr, scalar.population.expressions.items())), scalar.population.residuals))
+    said = (scalar.population.expressions, scalar.population.residuals, scalar.problem.predict)
+    model = repr((packing, written(said)))
     priors = {name: _said(prior) for name, prior in scalar.population.priors.items()}
     return {
         "version": __version__,

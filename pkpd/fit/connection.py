@@ -93,6 +93,7 @@ def connected(
         order=order,
         chunk=CHUNK_INTEGRATED if integrated else CHUNK,
         integrated=integrated,
+        timing=tuple(sorted({one for r in model.routes for one in (r.lag, r.duration, r.rate) if one is not None})),
     )
     return Connection(counted, rows, ready, whole)
 

@@ -19,7 +19,7 @@ from pkpd.fit.checkpoint import Checkpoint, fingerprint
 from pkpd.fit.clock import Clock
 from pkpd.fit.covariance import Uncertainty, uncertainty
 from pkpd.fit.estimator import Estimator, Progress, Verdict, run
-from pkpd.fit.individual import Individual, located
+from pkpd.fit.impossible import refuse_impossible
 from pkpd.fit.inference_data import asymptotic_draws
 from pkpd.fit.objective import CONVENTION, Approximation
 from pkpd.fit.problem import Problem, Table
@@ -202,29 +202,15 @@ def examined(found: Fit, problem: Problem, *, covariance: str | None = "sandwich
     )
 
 
-def refuse_impossible(population: Population, problem: Problem, table: Table) -> None:
-    """Raise `InputError` naming rows whose error has SD 0, or that have no finite prediction, at the start."""
-    individual = Individual(population, interaction=True)
-    x = jnp.asarray(population.packing.start())
-    zero = jnp.zeros((individual.effects(problem), problem.subjects))
-    for name, (m, log_s) in located(individual, x, zero, problem)[0].items():
-        scored = np.asarray(problem.observations[name].scored)
-        for wrong, what, mend in (
-            (
-                ~np.isfinite(np.asarray(m)),
-                "the prediction is not finite",
-                "mend the initial estimates or leave them out",
-            ),
-            (
-                np.isneginf(np.asarray(log_s)),
-                "the prediction is 0 and so is the error's SD, which makes the likelihood infinite",
-                "leave these rows out, or give the error an additive part (combined)",
-            ),
-        ):
-            if (wrong & scored).any():
-                rows = [table.place(i, j) for i, j in np.argwhere(wrong & scored).tolist()]
-                more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
-                raise InputError(f"'{name}': {what} in {', '.join(rows[:10])}{more}; {mend}")
+def _kinks(scalar: Scalar) -> str:
+    """What may be the matter where random effects move when doses arrive or infusions end."""
+    moved = [name for name in scalar.problem.timing if name in scalar.population.varying]
+    if not moved or scalar.approximation.method == "fo":
+        return ""
+    return (
+        f" (random effects of {', '.join(moved)} move arrivals or ends of infusions: where one falls on a sample the "
+        "likelihood has a kink, and a mode there has no derivatives; let these vary in no one, or take fo)"
+    )
 
 
 def _judged(start: Start, best: Start) -> Start:
@@ -261,8 +247,13 @@ def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...],
     if best.failed:
         who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
         who += f" and {len(best.failed) - 10} more" if len(best.failed) > 10 else ""
-        reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}")
+        reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}{_kinks(scalar)}")
     agreeing = sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended)
+    lower = [k for k, one in enumerate(ended, start=1) if one.value < best.value - _AGREE]
+    if lower:
+        gain = best.value - min(one.value for one in ended)
+        who = ", ".join(map(str, lower))
+        reasons.append(f"start {who} came {gain:.1f} lower without converging: there is a better optimum elsewhere")
     if len(ended) > 1 and 2 * agreeing < len(ended):
         reasons.append(f"only {agreeing} of {len(ended)} starts end at this optimum")
     read = np.asarray(natural(jnp.asarray(x), population)[0])

@@ -1,5 +1,7 @@
 """Naive pooling and individual fits: a first look, and a source of initial estimates."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pkpd.fit.objective import Approximation
@@ -17,10 +19,8 @@ def pooled(population: Population) -> Population:
 
     Every random effect is 0. Priors on what is no longer there are left out with it.
     """
-    priors = {name: prior for name, prior in population.priors.items() if name in population.thetas}
-    return Population(
-        rewritten_parameters(population, _typical), rewritten_residual(population, _typical), priors=priors
-    )
+    alike = Population(rewritten_parameters(population, _typical), rewritten_residual(population, _typical))
+    return replace(alike, priors={name: one for name, one in population.priors.items() if name in alike.thetas})
 
 
 def individual_estimates(population: Population, problem: Problem, x: Vector) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
 from pkpd.fit.arrow import Sharing
 from pkpd.fit.chunks import CHUNK, by_chunks
-from pkpd.population.expression import Level
+from pkpd.population.expression import Covariate, Level
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
 from pkpd.population.population import Population
@@ -68,13 +68,14 @@ class Pieces(NamedTuple):
 class Problem:
     """A `Table` as JAX arrays, with the prediction function.
 
-    `constant`: n log(2 pi) of each subject, n its measured observations with a normal error: what NONMEM leaves
-    out of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing
-    varies between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
-    endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none do.
-    `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of `predict`
-    too; None if they do not. `chunk`: how many share one at most on a CPU. `integrated`: whether predictions are, and
-    so take long. Leaves have no stated type: while JAX differentiates, others than arrays stand there.
+    `constant`: n log(2 pi) of each subject, n its measured observations with a normal error: what NONMEM leaves out
+    of -2 log L. `occasions[occasion, record, subject]`: 1 where a record is of an occasion; None if nothing varies
+    between them. `pieces`: of records with the same parameters; None if these never change. `censored`: the
+    endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none
+    do. `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of
+    `predict` too; None if they do not. `chunk`: how many share one at most on a CPU. `integrated`: whether
+    predictions are, and so take long. `timing`: the parameters by which doses arrive or infusions end. Leaves have
+    no stated type: while JAX differentiates, others than arrays stand there.
     """
 
     predict: Any
@@ -88,6 +89,7 @@ class Problem:
     order: Any = None
     chunk: int = field(default=CHUNK, metadata={"static": True})
     integrated: bool = field(default=False, metadata={"static": True})
+    timing: tuple[str, ...] = field(default=(), metadata={"static": True})
 
     @property
     def subjects(self) -> int:
@@ -134,6 +136,7 @@ def problem(population: Population, table: Table, predict: Prediction) -> Proble
         if residual.noise == Gaussian() and not isinstance(residual.scale, UserDensity):
             constant += log(2 * pi) * counted.sum(axis=0)
     covariates, occasions = _covariates(population, table), _occasions(population, table)
+    _check_errors(population, covariates)
     return Problem(
         predict=predict if isinstance(predict, jax.tree_util.Partial) else jax.tree_util.Partial(predict),
         observations=observations,
@@ -189,6 +192,19 @@ def _refuse(name: str, wrong: np.ndarray, table: Table, who: str) -> None:
         raise InputError(
             f"'{name}': {who} no such observation: {'; '.join(where[:5])}{more}; leave them out or mend them"
         )
+
+
+def _check_errors(population: Population, covariates: Mapping[str, Array]) -> None:
+    """Raise `InputError` where a parameter of an error would change within a subject."""
+    for endpoint, labels in population.residual_expressions.items():
+        for label, one in labels.items():
+            for part in one.walk():
+                column = part.column if isinstance(part, Level) else part.name if isinstance(part, Covariate) else None
+                if column is not None and covariates[column].ndim > 1:
+                    raise InputError(
+                        f"'{endpoint}.{label}' depends on '{column}', which changes within a subject; an error has one "
+                        "set of parameters a subject: take a covariate that is constant"
+                    )
 
 
 def _covariates(population: Population, table: Table) -> dict[str, Array]:

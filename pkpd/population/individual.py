@@ -9,6 +9,7 @@ which is one and the same for all subjects of a site.
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, ClassVar
 
 import jax
@@ -190,5 +191,7 @@ def _spread(sd: Spread, cv: Spread = None) -> Theta | None:
         raise InputError(f"the spread '{theta.name}' has a name of its own; to share a variance use Same")
     if not theta.initial > 0 and not (theta.fixed and theta.initial == 0):
         raise InputError(f"a spread of {theta.initial:g} is no initial estimate; it is larger than 0")
+    if (theta.lower, theta.upper) != (-inf, inf):
+        raise InputError("a spread has no bounds but 0: leave lower and upper out, or give it a prior")
     number = theta.initial if cv is None else inverse_normal_scale(theta.initial)
     return Theta(number, fixed=theta.fixed)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pkpd.errors import InputError
+from pkpd.population.error_effects import check_effects
 from pkpd.population.expression import Covariate, Expression, Given, Level, Theta
 from pkpd.population.individual import BoxCox, Random, initial_estimate
 from pkpd.population.omega import Block, Omega, Same, resolved
@@ -65,6 +66,8 @@ class Population:
                 named |= {f"{omega.label}_corr.{a}.{b}" for b in part.effects for a in part.effects if a != b}
                 known |= dict.fromkeys(named & set(self.summary_names), part.effects[0] not in held)
         checked(self.priors, known)
+        for endpoint, labels in self.residual_expressions.items():
+            check_effects(endpoint, self.residuals[endpoint], labels)
         if self.site != Population.site and self.shared is None:
             raise InputError(
                 f"site '{self.site}': nothing varies between sites; give a parameter site_sd, or leave it out"

@@ -24,7 +24,8 @@ from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
 from pkpd.fit.connection import connected
 from pkpd.fit.estimator import Progress
-from pkpd.fit.fit import estimated, examined, refuse_impossible
+from pkpd.fit.fit import estimated, examined
+from pkpd.fit.impossible import refuse_impossible
 from pkpd.fit.objective import Approximation
 from pkpd.runs.build import build
 from pkpd.runs.file import read_run_file

@@ -3,15 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from closed_forms import one_compartment_oral, plain_table, wang
 
 from pkpd.errors import InputError
 from pkpd.fit.checkpoint import Checkpoint, fingerprint
-from pkpd.fit.estimator import Progress, run
+from pkpd.fit.clock import Clock
+from pkpd.fit.estimator import Progress, Verdict, run
 from pkpd.fit.first_order import FirstOrder
-from pkpd.fit.fit import fit
+from pkpd.fit.fit import Start, _result, fit
 from pkpd.fit.objective import Approximation, Evaluation, evaluate
 from pkpd.fit.quasi_newton import QuasiNewton
 from pkpd.fit.scalar import Scalar
@@ -148,6 +150,33 @@ def test_another_fit_does_not_go_on_from_it(scalar: Scalar, tmp_path: Path) -> N
         Checkpoint(path, fingerprint(scalar, QuasiNewton(steps=3), x + 1)).resume(method.init(scalar, x))
     data = Scalar(*wang("additive")[:1], FOCEI, wang("proportional")[1])
     assert fingerprint(data, method, x)["data"] == fingerprint(scalar, method, x)["data"]
+
+
+def test_a_fit_of_another_model_does_not_go_on_from_it(scalar: Scalar) -> None:
+    """Also where its parameters are the same and only what is done with them differs; the same twice is the same."""
+    inner, method = scalar.problem.predict, QuasiNewton()
+
+    def named(share: float, power: int = 1) -> dict[str, str]:
+        def predict(parameters: dict[str, jax.Array]) -> dict[str, jax.Array]:
+            return {name: share * value**power for name, value in inner(parameters).items()}
+
+        problem = replace(scalar.problem, predict=jax.tree_util.Partial(predict))
+        return fingerprint(Scalar(scalar.population, FOCEI, problem), method, scalar.population.packing.start())
+
+    first = named(1.0)
+    assert named(1.0) == first
+    for other in (named(1.5), named(1.0, 2)):
+        assert [name for name in other if other[name] != first[name]] == ["model"]
+
+
+def test_a_start_that_came_lower_without_converging_is_told(scalar: Scalar) -> None:
+    x = scalar.population.packing.start()
+    best = Start(x, 10.0, Verdict(True, True, "settled"), 5, 6, ())
+    lower = Start(x, 7.0, Verdict(True, False, "not converged after 5 steps"), 5, 6, ())
+    table = plain_table(np.zeros((1, scalar.problem.subjects)))
+    found = _result(scalar, table, best, (best, lower), Clock())
+    assert found.reasons == ("start 2 came 3.0 lower without converging: there is a better optimum elsewhere",)
+    assert _result(scalar, table, best, (best, best), Clock()).reasons == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04\x95pickle"])

@@ -11,7 +11,7 @@ from pkpd.fit.fit import fit
 from pkpd.fit.objective import Approximation, evaluate
 from pkpd.fit.pooled import individual_estimates, pooled
 from pkpd.fit.problem import problem
-from pkpd.population.individual import Normal
+from pkpd.population.individual import BoxCox, Normal
 from pkpd.population.population import Population
 from pkpd.population.residual import Additive
 
@@ -71,6 +71,15 @@ def test_pooling_takes_everybody_for_one() -> None:
     assert found.ofv == pytest.approx(value.size * (2 * np.log(value.std()) + 1), abs=1e-8)
     assert found.se["mean"] == pytest.approx(value.std() / np.sqrt(value.size), rel=1e-5)
     assert found.etas == {}
+
+
+def test_pooling_keeps_the_priors_of_what_is_left() -> None:
+    from numpyro.distributions import HalfNormal
+    from numpyro.distributions import Normal as Gauss
+
+    priors = {"mean": Gauss(2.0, 1.0), "omega.mean": HalfNormal(1.0), "mean.shape": Gauss(0.0, 0.5)}
+    one = pooled(Population({"mean": BoxCox(2.5, sd=0.8)}, {"y": Additive(0.6)}, priors=priors))
+    assert list(one.priors) == ["mean"]
 
 
 def test_individual_estimates_are_the_modes() -> None:

@@ -18,7 +18,7 @@ from pkpd.fit.table import table
 from pkpd.population.expression import Covariate, Theta
 from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
-from pkpd.population.residual import Additive, BelowLimit, UserDensity, exponential
+from pkpd.population.residual import Additive, BelowLimit, Proportional, UserDensity, exponential
 
 
 def flat(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -201,6 +201,14 @@ MISTAKES: dict[str, tuple[Any, str]] = {
             flat,
         ),
         "is categorical",
+    ),
+    "an error that changes within a subject": (
+        lambda: problem(
+            Population({"base": LogNormal(1.0, cv=0.3)}, {"conc": Proportional(Theta(0.1) * Covariate("WT"))}),
+            plain_table(VALUE, covariates={"WT": np.full(VALUE.shape, 70.0)}),
+            flat,
+        ),
+        "'conc.sd' depends on 'WT', which changes within a subject",
     ),
     "a missing covariate": (
         lambda: problem(
