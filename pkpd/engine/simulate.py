@@ -22,7 +22,7 @@ from pkpd.engine.exact import Grid
 from pkpd.engine.field import response_names
 from pkpd.engine.plan import Plan, plan
 from pkpd.engine.rows import Profile
-from pkpd.engine.sheets import Sheet, given_back, taken
+from pkpd.engine.sheets import Sheet, given_back, lent, taken
 from pkpd.engine.solve import Chunk, solve
 from pkpd.engine.system import integral_name
 from pkpd.engine.tolerances import Tolerances
@@ -175,7 +175,8 @@ def _collect(
     progress: Callable[[int], object] | None,
 ) -> Simulation:
     kept = (*wanted, *(integral_name(name) for name in plan.integrals))
-    values = {name: np.empty((len(times), batch.count)) for name in kept}
+    new = lent if batch.long else np.empty
+    values = {name: new((len(times), batch.count)) for name in kept}
     failures: dict[int, str] = {}
     unsound: list[int] = []
     steps = rejections = 0

@@ -113,3 +113,30 @@ def test_what_is_kept_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(sheets._free) == 3
     sheets.given_back((jax.device_put(np.zeros((1000, 1, 10))),))
     assert sheets._free == []
+
+
+def test_memory_of_a_result_comes_back_when_nobody_looks_at_it() -> None:
+    first, second = sheets.lent((40, 3)), sheets.lent((40, 3))
+    place, part = first.ctypes.data, first[5:, 1]
+    assert not np.shares_memory(first, second)
+    first[...] = 7.0
+    del first
+    other = sheets.lent((40, 3))
+    assert other.ctypes.data not in (place, second.ctypes.data)
+    other[...] = 8.0
+    assert (part == 7.0).all()
+    del part
+    assert sheets.lent((40, 3)).ctypes.data == place
+    sheets.lent((41, 3))
+    assert list(sheets._back) == [(41, 3)]
+
+
+def test_results_of_several_simulations_stand_beside_one_another() -> None:
+    found = [simulated(seed=seed) for seed in (1, 2, 3)]
+    again = [simulated(seed=seed) for seed in (1, 2, 3)]
+    for one, same in zip(found, again, strict=True):
+        for name, value in one.values.items():
+            np.testing.assert_array_equal(value, same.values[name])
+            assert not any(
+                np.shares_memory(value, other.values[name]) for other in (*found, *again) if other is not one
+            )
