@@ -208,8 +208,8 @@ def _kinks(scalar: Scalar) -> str:
     if not moved or scalar.approximation.method == "fo":
         return ""
     return (
-        f" (random effects of {', '.join(moved)} move arrivals or ends of infusions: where one falls on a sample the "
-        "likelihood has a kink, and a mode there has no derivatives; let these vary in no one, or take fo)"
+        f" (random effects of {', '.join(moved)} move arrivals or ends of infusions onto samples, where a likelihood "
+        "has kinks; one that two parameters make together is not seen: let fewer of them vary, or take fo)"
     )
 
 

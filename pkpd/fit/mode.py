@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from pkpd.fit import arrow, dense
+from pkpd.fit import arrow, dense, kinks
 from pkpd.fit.arrow import Sharing
 from pkpd.fit.individual import Individual, PerSubject, Values, Z
+from pkpd.fit.kinks import Held
 from pkpd.fit.problem import Problem
 
 STEPS = 500
@@ -178,7 +179,7 @@ class Place(NamedTuple):
 
     z: the modes. w: whitener of the curvature there. near: the problem expanded at the modes; near_centre: at z = 0,
     if the error's scale is that at z = 0. failed: subjects without a mode. steps: for each, those
-    of the slowest it was searched with.
+    of the slowest it was searched with. held: modes on kinks; None where there can be none.
     """
 
     z: Float[Array, "effect subject"]
@@ -187,6 +188,7 @@ class Place(NamedTuple):
     near_centre: Problem | None
     failed: Bool[Array, " subject"]
     steps: Int[Array, " subject"]
+    held: Held | None = None
 
 
 def placed(
@@ -196,7 +198,8 @@ def placed(
 
     The search ends near a mode. From there Newton's method goes on with the exact curvature, on the polynomial that
     stands for the predictions; if it goes further than the polynomial is good for, they are expanded anew.
-    `begin`: where the search ended; or the modes themselves.
+    `begin`: where the search ended; or the modes themselves. Where it leads away from there, the mode may be on a kink:
+    see `pkpd.fit.kinks`.
     """
     held = jax.lax.stop_gradient(values)
     own, sharing = individual.own(problem), problem.sharing
@@ -210,39 +213,60 @@ def placed(
     else:
         found = Modes(begin, jnp.isfinite(begin).all(axis=0), jnp.zeros(problem.subjects, int))
 
+    names = kinks.timed(individual, held, problem)
+
     @jax.jit  # so that it is traced once, though it is asked for its shapes first
-    def expanded(z: Z) -> _Expanded:
+    def expanded(z: Z, kept: Held) -> _Expanded:
         near = individual.near(held, z, problem, max(degree, order + 1, 2), order)
 
-        def newton(_: Int[Array, ""], last: tuple[Z, Array]) -> tuple[Z, Array]:
-            w = arrow.whitener(individual.hessian(held, last[0], centre, near), own, sharing)
-            return last[0] - arrow.solve(w, individual.gradient(held, last[0], centre, near), own, sharing), w
+        def newton(_: Int[Array, ""], last: tuple[Z, Array, PerSubject]) -> tuple[Z, Array, PerSubject]:
+            z, multiplier = last[0], last[2]
+            w = arrow.whitener(individual.hessian(held, z, centre, near), own, sharing)
+            step = arrow.solve(w, individual.gradient(held, z, centre, near), own, sharing)
+            if names:
+                normal, off = (what(individual, held, z, kept, near, names) for what in (kinks.normal, kinks.off))
+                step, multiplier = kinks.kept(step, normal, off, kept, w, own, sharing)
+            return z - step, w, multiplier
 
-        end, w = jax.lax.fori_loop(0, _NEWTON, newton, (z, jnp.zeros((z.shape[0], *z.shape))))
-        return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0))
+        start = (z, jnp.zeros((z.shape[0], *z.shape)), kept.multiplier)
+        end, w, multiplier = jax.lax.fori_loop(0, _NEWTON, newton, start)
+        return _Expanded(near, end, w, jnp.abs(end - z).max(axis=0), multiplier)
 
-    def searched() -> _Expanded:
-        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, found.z))
-        start = start._replace(z=found.z, moved=jnp.where(found.found, jnp.inf, 0.0))
+    def searched(z: Z, kept: Held, running: Bool[Array, " subject"]) -> _Expanded:
+        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(expanded, z, kept))
+        start = start._replace(z=z, moved=jnp.where(running, jnp.inf, 0.0))
         end, _ = jax.lax.while_loop(
             lambda last: (last[0].moved > _NEAR).any() & (last[1] < _EXPANSIONS),
-            lambda last: (expanded(last[0].z), last[1] + 1),
+            lambda last: (expanded(last[0].z, kept), last[1] + 1),
             (start, jnp.asarray(0)),
         )
         return end
 
-    end = searched() if isinstance(begin, Modes) else expanded(begin)
+    nobody = kinks.nobody(names, problem)
+    end = searched(found.z, nobody, found.found) if isinstance(begin, Modes) else expanded(begin, nobody)
+    kept = None
+    if names:
+        lost = found.found & ~(end.moved <= _NEAR)
+        slope = individual.gradient(held, found.z, centre, problem)
+        kept = kinks.found(individual, held, found.z, slope, lost, problem, names)
+        again = searched(jnp.where(lost[None], found.z, end.z), kept, jnp.broadcast_to(lost.any(), lost.shape))
+        end = jax.tree.map(lambda new, old: jnp.where(lost.any(), new, old), again, end)
+        # Just beside a kink that is a mode F rises; else the search has stopped too soon.
+        end = end._replace(moved=jnp.where(end.multiplier > 0, jnp.inf, end.moved))
+        kept = kept._replace(multiplier=end.multiplier)
     failed = arrow.largest(jnp.where(found.found & (end.moved <= _NEAR), 0.0, 1.0), sharing) > 0
-    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, found.steps))
+    return jax.lax.stop_gradient(Place(end.z, end.w, end.near, near_centre, failed, found.steps, kept))
 
 
 class _Expanded(NamedTuple):
-    """The problem expanded where a search ended, and where Newton's method goes from there, how far."""
+    """The problem expanded where a search ended, and where Newton's method goes from there, how far; the multipliers of
+    what is held."""
 
     near: Problem
     z: Float[Array, "effect subject"]
     w: Float[Array, "effect effect subject"]
     moved: Float[Array, " subject"]
+    multiplier: Float[Array, " subject"]
 
 
 def mode_at(individual: Individual, values: Values, place: Place, order: int) -> tuple[Z, dict[str, Array] | None]:
@@ -252,8 +276,18 @@ def mode_at(individual: Individual, values: Values, place: Place, order: int) ->
     not move z*; but as a function of x, each of them makes one more derivative that of the implicit function.
     """
     centre = None if place.near_centre is None else individual.centre(values, place.near_centre)
-    z = place.z
+    z, near, held = place.z, place.near, place.held
+    own, sharing = individual.own(near), near.sharing
+    names = () if held is None else kinks.timed(individual, values, near)
     for _ in range(order):
-        gradient = individual.gradient(values, z, centre, place.near)
-        z = z - arrow.solve(place.w, gradient, individual.own(place.near), place.near.sharing)
+        gradient = individual.gradient(values, z, centre, near)
+        if held is None:
+            z = z - arrow.solve(place.w, gradient, own, sharing)
+            continue
+        there = kinks.normal(individual, jax.lax.stop_gradient(values), place.z, held, near, names)
+        gradient = gradient + held.multiplier[None] * kinks.normal(individual, values, z, held, near, names)
+        step = arrow.solve(place.w, gradient, own, sharing)
+        off = kinks.off(individual, values, z, held, near, names)
+        step, more = kinks.kept(step, there, off, held, place.w, own, sharing)
+        z, held = z - step, held._replace(multiplier=held.multiplier + more)
     return z, centre

@@ -74,8 +74,9 @@ class Problem:
     endpoints that have observations beyond a limit. `sharing`: which subjects share random effects; None if none
     do. `order`: in which subjects are dealt into chunks, where every array in it ends in the subjects, those of
     `predict` too; None if they do not. `chunk`: how many share one at most on a CPU. `integrated`: whether
-    predictions are, and so take long. `timing`: the parameters by which doses arrive or infusions end. Leaves have
-    no stated type: while JAX differentiates, others than arrays stand there.
+    predictions are, and so take long. `timing`: the parameters by which doses arrive or infusions end; where
+    these vary `apart` says how long after each dose before it each sample is [h]. Leaves have no stated type: while
+    JAX differentiates, others than arrays stand there.
     """
 
     predict: Any
@@ -87,6 +88,7 @@ class Problem:
     sharing: Any
     censored: tuple[str, ...] = field(metadata={"static": True})
     order: Any = None
+    apart: Any = None
     chunk: int = field(default=CHUNK, metadata={"static": True})
     integrated: bool = field(default=False, metadata={"static": True})
     timing: tuple[str, ...] = field(default=(), metadata={"static": True})

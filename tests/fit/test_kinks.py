@@ -1,0 +1,129 @@
+"""Random effects of durations and lags: modes on the kinks that samples make."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pkpd.dataset import read_dataset
+from pkpd.fit.connection import Connection, connected
+from pkpd.fit.fit import fit
+from pkpd.fit.objective import Approximation
+from pkpd.fit.scalar import Scalar
+from pkpd.models.absorption import first_order
+from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Route, State
+from pkpd.models.pk import pk
+from pkpd.population.individual import LogNormal
+from pkpd.population.population import Population
+from pkpd.population.residual import Combined
+
+HOURS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 6.0, 9.0, 12.0, 24.0])
+SUBJECTS = 12
+TYPICAL = {"d1": (1.45, 0.3), "cl": (4.2, 0.3), "v": (34.0, 0.2)}
+ERROR = (0.06, 0.09)
+
+
+def zero_order() -> Model:
+    return Model(
+        name="zero order",
+        title="",
+        parameters=(Parameter("cl", "", "L/h"), Parameter("v", "", "L"), Parameter("d1", "", "h")),
+        linear=LinearBlock(
+            states=(State("central", "mg", ""),),
+            rates=lambda p: {("central", OUT): p.cl / p.v},
+            readouts=(Readout("conc", "mg/L", "", lambda p: {"central": 1.0 / p.v}, ""),),
+            equations=(),
+        ),
+        routes=(Route("iv", into="central", duration="d1"),),
+    )
+
+
+def predicted(d1: float, cl: float, v: float) -> NDArray:
+    """100 mg over `d1` hours, in closed form."""
+    k = cl / v
+    return 100.0 / d1 / cl * (np.exp(-k * np.maximum(HOURS - d1, 0.0)) - np.exp(-k * HOURS))
+
+
+def table(folder: Path, kind: str) -> tuple[Path, NDArray]:
+    rng, lines, values = np.random.default_rng(0), ["ID,TIME,AMT,RATE,DV,EVID"], []
+    for subject in range(1, SUBJECTS + 1):
+        if kind == "duration":
+            f = predicted(*(mean * np.exp(0.3 * rng.standard_normal()) for mean in (1.5, 4.0, 35.0)))
+        else:
+            ka, lag, k = (mean * np.exp(0.3 * rng.standard_normal()) for mean in (1.2, 0.5, 0.11))
+            t = np.maximum(HOURS - lag, 0.0)
+            f = 100.0 * ka / 35.0 / (ka - k) * (np.exp(-k * t) - np.exp(-ka * t))
+        y = f * (1 + 0.1 * rng.standard_normal(len(HOURS))) + 0.05 * rng.standard_normal(len(HOURS))
+        lines.append(f"{subject},0,100,{-2 if kind == 'duration' else 0},.,1")
+        lines += [f"{subject},{t},.,.,{dv},0" for t, dv in zip(HOURS, y, strict=True)]
+        values.append(y)
+    path = folder / f"{kind}.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path, np.array(values)
+
+
+@pytest.fixture(scope="module")
+def durations(tmp_path_factory: pytest.TempPathFactory) -> tuple[Population, Connection, NDArray]:
+    path, values = table(tmp_path_factory.mktemp("kinks"), "duration")
+    parameters = {name: LogNormal(mean, sd=sd) for name, (mean, sd) in TYPICAL.items()}
+    population = Population(parameters, {"conc": Combined(*ERROR)})
+    data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+    return population, connected(population, zero_order(), data), values
+
+
+def loss(z: NDArray, y: NDArray) -> float:
+    """F of one subject, by hand."""
+    f = predicted(*(mean * np.exp(sd * one) for (mean, sd), one in zip(TYPICAL.values(), z, strict=True)))
+    variance = ERROR[0] ** 2 + (ERROR[1] * f) ** 2
+    return float(0.5 * np.sum((y - f) ** 2 / variance + np.log(variance)) + 0.5 * np.sum(z**2))
+
+
+def test_modes_on_kinks_are_minima(durations: tuple[Population, Connection, NDArray]) -> None:
+    """No nearby point is lower, on either side; some modes end an infusion just at a sample, and nobody fails."""
+    population, joined, values = durations
+    found = Scalar(population, Approximation("focei"), joined.problem).evaluation(population.packing.start())
+    assert not found.failed.any()
+    rng, on_kinks = np.random.default_rng(1), 0
+    for z, y in zip(np.asarray(found.z).T, values, strict=True):
+        lowest = loss(z, y)
+        for size in (1e-5, 1e-4, 1e-3, 1e-2):
+            others = z + size * rng.standard_normal((200, 3))
+            assert min(loss(one, y) for one in others) >= lowest - 1e-7
+        ends = TYPICAL["d1"][0] * np.exp(TYPICAL["d1"][1] * z[0])
+        on_kinks += bool((np.abs(HOURS / ends - 1.0) < 1e-7).any())
+    assert on_kinks >= 2
+
+
+@pytest.mark.B6
+@pytest.mark.parametrize("method", ["foce", "focei", "laplace"])
+def test_derivatives_where_modes_are_on_kinks(durations: tuple[Population, Connection, NDArray], method: str) -> None:
+    population, joined, _ = durations
+    scalar = Scalar(population, Approximation(method), joined.problem)
+    x, h = population.packing.start(), 1e-4
+    gradient, hessian = scalar.value(x)[1], scalar.hessian(x)
+    for i, unit in enumerate(np.eye(len(x))):
+        (up, slope_up, _), (down, slope_down, _) = (scalar.value(x + sign * h * unit) for sign in (1.0, -1.0))
+        assert gradient[i] == pytest.approx((up - down) / (2 * h), rel=1e-6, abs=1e-5)
+        np.testing.assert_allclose(hessian[:, i], (slope_up - slope_down) / (2 * h), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["duration", "lag"])
+def test_such_models_are_fitted(kind: str, tmp_path: Path) -> None:
+    path, _ = table(tmp_path, kind)
+    data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+    if kind == "duration":
+        model, parameters = zero_order(), {name: LogNormal(0.8 * mean, sd=sd) for name, (mean, sd) in TYPICAL.items()}
+    else:
+        model, typical = pk(first_order(lag=True)), {"ka": 1.0, "tlag": 0.4, "cl": 3.5, "v": 35.0}
+        parameters = {name: LogNormal(mean, sd=0.3) for name, mean in typical.items()}
+    population = Population(parameters, {"conc": Combined(*ERROR)})
+    joined = connected(population, model, data)
+    found = fit(population, joined.problem, joined.table, covariance=None)
+    assert found.converged
+    assert found.audit is not None
+    assert found.audit.minus_2ll == pytest.approx(found.ofv, abs=10.0)
+    moment, truth = ("d1", 1.5) if kind == "duration" else ("tlag", 0.5)
+    assert found.estimates[moment] == pytest.approx(truth, rel=0.25)
+    assert jnp.isfinite(found.ofv)
