@@ -16,6 +16,7 @@ from pkpd.models.absorption import first_order
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Route, State
 from pkpd.models.pk import pk
 from pkpd.population.individual import LogNormal
+from pkpd.population.omega import Block
 from pkpd.population.population import Population
 from pkpd.population.residual import Combined
 
@@ -99,8 +100,11 @@ def test_modes_on_kinks_are_minima(durations: tuple[Population, Connection, NDAr
 @pytest.mark.B6
 @pytest.mark.parametrize("method", ["foce", "focei", "laplace"])
 def test_derivatives_where_modes_are_on_kinks(durations: tuple[Population, Connection, NDArray], method: str) -> None:
-    population, joined, _ = durations
+    """Effects that correlate: then the normal of a kink turns with what is estimated."""
+    alone, joined, _ = durations
+    population = Population(alone.parameters, alone.residual, omega=(Block(("cl", "d1"), correlation=0.3),))
     scalar = Scalar(population, Approximation(method), joined.problem)
+    assert not scalar.evaluation(population.packing.start()).failed.any()
     x, h = population.packing.start(), 1e-4
     gradient, hessian = scalar.value(x)[1], scalar.hessian(x)
     for i, unit in enumerate(np.eye(len(x))):
