@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 Sheet = Float[Array, "time _ subject"]
 
 MOST_BYTES = 2**28
-"""What is kept from one simulation to the next, of sheets and of results."""
+"""What is kept of sheets from one simulation to the next, and as much again of results."""
 
 _lock = Lock()
 _free: list[tuple[Sheet, ...]] = []

@@ -78,6 +78,21 @@ def schedule(
     )
 
 
+def since_doses(
+    plan: Schedule, records: Records, read: Int[np.ndarray, "row subject"]
+) -> Float[np.ndarray, "moment subject"]:
+    """How long after each dose before it each record `read` is [h], ascending, infinite where there is none: lags and
+    durations with which a dose arrives, or an infusion ends, just at it."""
+    found = []
+    for doses in (plan.boluses, plan.infusions):
+        time, ii = (np.take_along_axis(field, doses.record, axis=0) for field in (records.time, records.ii))
+        at = np.where(doses.present, time + doses.repeat * ii, np.inf)
+        away = np.take_along_axis(records.time, read, axis=0)[:, None] - at[None]
+        found.append(np.where(away > 0, away, np.inf).reshape(-1, read.shape[1]))
+    every = np.sort(np.concatenate(found), axis=0)
+    return every[: max(1, int(np.isfinite(every).sum(axis=0).max()))]
+
+
 def _next(flag: Bool[np.ndarray, "record subject"]) -> Int[np.ndarray, "record subject"]:
     """The first later record with the flag, the number of records if there is none."""
     count = len(flag)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from pkpd.dataset.dataset import Dataset
 from pkpd.dataset.padded import in_model_units, padded
@@ -15,7 +15,7 @@ from pkpd.engine.predict import predict
 from pkpd.engine.prepare import Carry, Prepared, prepare
 from pkpd.engine.tolerances import Tolerances
 from pkpd.errors import InputError
-from pkpd.events.records import Records
+from pkpd.events.schedule import since_doses
 from pkpd.fit.chunks import CHUNK, CHUNK_INTEGRATED, alike
 from pkpd.fit.compilation import compiled
 from pkpd.fit.expansion import MOST_PIECES
@@ -96,7 +96,9 @@ def connected(
         chunk=CHUNK_INTEGRATED if integrated else CHUNK,
         integrated=integrated,
         timing=timing,
-        apart=jnp.asarray(_apart(laid.records, read)) if set(timing) & set(population.varying) else None,
+        apart=jnp.asarray(since_doses(ready.schedule, laid.records, read))
+        if set(timing) & set(population.varying)
+        else None,
     )
     return Connection(counted, rows, ready, whole)
 
@@ -122,20 +124,6 @@ def _check_start(
         raise InputError(
             f"at the initial estimates, {error} (a model of your own says so in its `Parameter`)"
         ) from error
-
-
-def _apart(records: Records, read: Int[np.ndarray, "observation subject"]) -> Float[np.ndarray, "moment subject"]:
-    """How long after each dose before it each sample is [h], additional doses included; infinite where none is."""
-    given = np.where(records.is_dose, 1 + records.addl, 0)
-    found = []
-    for j in range(read.shape[1]):
-        doses = np.repeat(np.arange(len(given)), given[:, j])
-        number = np.arange(len(doses)) - np.repeat(np.cumsum(given[:, j]) - given[:, j], given[:, j])
-        times = records.time[doses, j] + number * records.ii[doses, j]
-        away = records.time[read[:, j], j][:, None] - times[None]
-        found.append(np.unique(away[away > 0]))
-    most = max(1, *map(len, found))
-    return np.stack([np.append(one, np.full(most - len(one), np.inf)) for one in found], axis=1)
 
 
 def _changed(piece: Int[np.ndarray, "record subject"]) -> Bool[np.ndarray, "record subject"]:

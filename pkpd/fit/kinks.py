@@ -88,7 +88,7 @@ def off(
     return (_moments(individual, values, z, problem, names) * held.which).sum(axis=0) - held.at
 
 
-def kept(
+def on_surface(
     step: Z, normal: Z, off: PerSubject, held: Held, w: Array, own: int, sharing: Sharing | None
 ) -> tuple[Z, PerSubject]:
     """Of a Newton step H^-1 g (to be subtracted) the one that brings psi to where it is held, and the multiplier."""

@@ -225,7 +225,7 @@ def placed(
             step = arrow.solve(w, individual.gradient(held, z, centre, near), own, sharing)
             if names:
                 normal, off = (what(individual, held, z, kept, near, names) for what in (kinks.normal, kinks.off))
-                step, multiplier = kinks.kept(step, normal, off, kept, w, own, sharing)
+                step, multiplier = kinks.on_surface(step, normal, off, kept, w, own, sharing)
             return z - step, w, multiplier
 
         start = (z, jnp.zeros((z.shape[0], *z.shape)), kept.multiplier)
@@ -288,6 +288,6 @@ def mode_at(individual: Individual, values: Values, place: Place, order: int) ->
         gradient = gradient + held.multiplier[None] * kinks.normal(individual, values, z, held, near, names)
         step = arrow.solve(place.w, gradient, own, sharing)
         off = kinks.off(individual, values, z, held, near, names)
-        step, more = kinks.kept(step, there, off, held, place.w, own, sharing)
+        step, more = kinks.on_surface(step, there, off, held, place.w, own, sharing)
         z, held = z - step, held._replace(multiplier=held.multiplier + more)
     return z, centre

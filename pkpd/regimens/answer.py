@@ -156,8 +156,8 @@ def _leaders(comparison: Comparison, regimens: tuple[str, ...]) -> str:
         if len(known) < 2:
             continue
         top = max(known.values(), key=lambda e: sign * e.median)
-        counted = metric == "injections"
-        close = 0.0 if counted else SAME_POINTS if top.unit == "%" else SAME_RATIO * abs(top.median)
+        close = SAME_POINTS if top.unit == "%" else SAME_RATIO * abs(top.median)
+        close = 0.0 if metric == "injections" else close  # a count is the same or not
         leaders = [name for name, e in known.items() if e.median == top.median or abs(e.median - top.median) < close]
         values = _list(list(dict.fromkeys(known[name].quantity for name in leaders)))
         honours.setdefault(tuple(leaders), []).append(f"{words} ({values})")

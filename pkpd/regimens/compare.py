@@ -75,13 +75,10 @@ def compare(
     for regimen in chosen:
         regimen.comparable()
     names = [regimen.name for regimen in chosen]
-    if not chosen or len(set(names)) < len(names):
-        twice = next((name for name in names if names.count(name) > 1), None)
-        raise InputError(
-            f"two regimens are called '{twice}'; give each only once, and own files names of their own"
-            if twice
-            else "give at least one regimen"
-        )
+    if not names:
+        raise InputError("give at least one regimen")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two regimens are called '{twice[0]}'; give each only once, and own files names of their own")
     if reference is None:
         reference = REFERENCE if REFERENCE in names else names[0]
     if reference not in names:

@@ -56,6 +56,7 @@ def measure(
     could not be simulated.
     """
     found: list[Future[Measured]] = []
+    corners = _corners(regimen, float(times[-1]))
     for first in range(0, people.count, BATCH):
         part = slice(first, first + BATCH)
         some = take(people, part)
@@ -68,13 +69,12 @@ def measure(
                 f"{len(run.failures)} of {some.count} patients could not be simulated under '{regimen.name}'; "
                 f"patient {first + who}: {why}"
             )
-        corners = corners_of(regimen, float(times[-1]))
         tops = _tops(body, own, doses, corners)
         found.append(aside.begin(partial(_measured, run, doses, regimen, times, keep, corners, tops)))
     return lambda: _joined([one.result() for one in found])
 
 
-def corners_of(regimen: Regimen, end: float) -> np.ndarray:
+def _corners(regimen: Regimen, end: float) -> np.ndarray:
     """When IL-2 given into a vein is highest [h]: right after a dose at once, at the end of an infusion."""
     into_a_vein = [dose for dose in regimen.doses() if dose.route == "iv" and dose.time < end]
     tops = {dose.time + (dose.duration or _AT_ONCE) for dose in into_a_vein}
@@ -101,8 +101,8 @@ def _measured(
     corners: np.ndarray,
     tops: np.ndarray,
 ) -> Measured:
-    given = (doses.time[:, 0], doses.amount, tuple(regimen.on_blocks()), regimen.treatment_end)
-    course = Course(*given, corners, tops)
+    blocks = tuple(regimen.on_blocks())
+    course = Course(doses.time[:, 0], doses.amount, blocks, regimen.treatment_end, corners, tops)
     v = run.values
     held = {output: v[output].astype(np.float32) for output in KEPT} if keep else {}
     taken = metrics(times, course, v["il2"], v["il2_auc"], v["treg"], v["nk"])
