@@ -4,10 +4,11 @@ A first fit waits for the compiler, which keeps one core busy. While it compiles
 another core compiled.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import jax.numpy as jnp
 
@@ -24,13 +25,26 @@ def prepare(scalar: Scalar) -> None:
     """
     aside, begun = ThreadPoolExecutor(os.cpu_count()), []
     try:
-        with making_programs():
+        with making_programs(), _garbage_left():
             with suppress(Exception):
                 for compiling in _programs(scalar):
                     begun.append(aside.submit(compiling))
             wait(begun)  # or what is still being compiled would be compiled twice
     finally:
         aside.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for all of them
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Python does not look for garbage in here: traces are made of objects by the hundred thousand, nearly all of them
+    needed to the end, and looking through them takes a sixth of tracing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _programs(scalar: Scalar) -> Iterator[Callable[[], object]]:

@@ -64,10 +64,10 @@ def expanded_about(
 
     given = (problem.predict, held, pieces)
     # Arrays that do not all end in the subjects cannot be put side by side.
-    copies = 1 if problem.order is None else min(terms.lanes, copies_of(problem.subjects))
+    rounds = -(-terms.lanes // (1 if problem.order is None else copies_of(problem.subjects)))
+    # Even rounds; the last term stands in for those that are missing from the last one.
+    copies = -(-terms.lanes // rounds)
     wide, at = jax.tree.map(lambda leaf: jnp.tile(leaf, copies) if copies > 1 else leaf, (given, centre))
-    # The last term stands in for those that are missing from the last round.
-    rounds = -(-terms.lanes // copies)
     lanes = np.minimum(np.arange(rounds * copies), terms.lanes - 1).reshape(rounds, copies)
 
     def along(directions: Float[Array, "copy degree free"]) -> tuple[dict[str, Array], ...]:
