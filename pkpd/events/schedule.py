@@ -82,7 +82,7 @@ def since_doses(
     plan: Schedule, records: Records, read: Int[np.ndarray, "row subject"]
 ) -> Float[np.ndarray, "moment subject"]:
     """How long after each dose before it each record `read` is [h], ascending, infinite where there is none: lags and
-    durations with which a dose arrives, or an infusion ends, just at it."""
+    durations with which a dose arrives, or an infusion ends, just at it. Those within a millionth are one."""
     found = []
     for doses in (plan.boluses, plan.infusions):
         time, ii = (np.take_along_axis(field, doses.record, axis=0) for field in (records.time, records.ii))
@@ -90,6 +90,9 @@ def since_doses(
         away = np.take_along_axis(records.time, read, axis=0)[:, None] - at[None]
         found.append(np.where(away > 0, away, np.inf).reshape(-1, read.shape[1]))
     every = np.sort(np.concatenate(found), axis=0)
+    same = every[1:] < every[:-1] * (1.0 + 1e-6)
+    every[1:][same] = np.inf
+    every = np.sort(every, axis=0)
     return every[: max(1, int(np.isfinite(every).sum(axis=0).max()))]
 
 

@@ -62,6 +62,6 @@ def solve(w: Matrices, b: Vectors) -> Vectors:
     return applied(transposed(w), applied(w, b))
 
 
-def log_determinant(w: Matrices) -> Float[Array, " subject"]:
+def log_determinant(w: Float[Array, "row row ..."]) -> Float[Array, "..."]:
     """log det a, from the whitener of a."""
-    return -2.0 * jnp.log(jnp.diagonal(w)).sum(axis=-1) if w.shape[0] else jnp.zeros(w.shape[-1])
+    return -2.0 * jnp.log(jnp.diagonal(w)).sum(axis=-1) if w.shape[0] else jnp.zeros(w.shape[2:])

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 from pkpd.engine.compiler import Program
 from pkpd.fit.compilation import compiled, handed_on
 from pkpd.fit.individual import PerSubject, X, Z, spread, units
-from pkpd.fit.mode import Place
-from pkpd.fit.objective import Approximation, objectives, place_of
+from pkpd.fit.mode import Modes
+from pkpd.fit.objective import Approximation, begun, objectives, place_of, searched
+from pkpd.fit.place import Place
 from pkpd.fit.problem import Problem
 from pkpd.population.population import Population
 
@@ -26,10 +27,12 @@ def hessian(
 ) -> Float[np.ndarray, "parameter parameter"]:
     """Second derivatives of the summed objective, exact, priors not included.
 
-    z: the modes at x, by `evaluate`. In two parts, each compiled on its own: the derivatives of the predictions there,
-    and what the objective makes of them.
+    z: the modes at x, by `evaluate`; with kinks a subject has several, which are searched for. In two parts, each
+    compiled on its own: the derivatives of the predictions there, and what the objective makes of them.
     """
-    place = handed_on(_placed(x, z, population, approximation, problem))
+    given = (population, approximation, problem)
+    known = handed_on(searched(x, *given)) if _kinked(x, *given) else z
+    place = handed_on(_placed(x, known, population, approximation, problem))
     found = np.asarray(_second(x, place, approximation)(x, place, population, approximation, problem))
     return 0.5 * (found + found.T)
 
@@ -38,16 +41,24 @@ def ahead(
     x: Float[Array, " parameter"], z: Any, population: Population, approximation: Approximation, problem: Problem
 ) -> Iterator[Callable[[], object]]:
     """What is to be compiled for `hessian`; of z the shape will do."""
-    place, compiling = _placed.ahead(x, z, population, approximation, problem)
+    given = (population, approximation, problem)
+    place, compiling = _placed.ahead(x, begun(x, *given) if _kinked(x, *given) else z, *given)
     yield compiling
     yield _second(x, place, approximation).ahead(x, place, population, approximation, problem)[1]
 
 
+def _kinked(
+    x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
+) -> bool:
+    """Whether subjects have several modes, between kinks."""
+    return approximation.method != "fo" and begun(x, population, approximation, problem).slab is not None
+
+
 @compiled("population", "approximation", once=True, short=True)
 def _placed(
-    x: Float[Array, " parameter"], z: Z, population: Population, approximation: Approximation, problem: Problem
+    x: Float[Array, " parameter"], z: Z | Modes, population: Population, approximation: Approximation, problem: Problem
 ) -> Place:
-    def found(each: tuple[Problem, Z], x: Float[Array, " parameter"]) -> Place:
+    def found(each: tuple[Problem, Z | Modes], x: Float[Array, " parameter"]) -> Place:
         problem, known = each
         return place_of(spread(x, problem), population, approximation, problem, 2, known)
 

@@ -3,7 +3,8 @@
     L_i = E_q [p(y_i | z) p(z) / q(z)],    q a t distribution at the mode, as wide as the curvature there says
 
 Heavy tails keep the weights bounded where the posterior is wider than its curvature. Kuhn and Lavielle 2005,
-doi:10.1016/j.csda.2004.07.002.
+doi:10.1016/j.csda.2004.07.002. Between kinks a subject has several modes (`pkpd.fit.kinks`): there q is a mixture of
+such distributions, each as often as its slab weighs.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from pkpd.fit import dense
+from pkpd.fit import dense, kinks
 from pkpd.fit.compilation import compiled
-from pkpd.fit.individual import Curvature, Individual, Z, spread
-from pkpd.fit.objective import Evaluation
+from pkpd.fit.individual import Individual, spread
+from pkpd.fit.objective import Evaluation, Parts
 from pkpd.fit.problem import Problem
 from pkpd.fit.scalar import Vector
 from pkpd.population.population import Population
@@ -53,8 +54,12 @@ def importance(
     random = np.random.default_rng(seed)
     normal = random.standard_normal((effects, draws, subjects))
     t = normal / np.sqrt(random.chisquare(FREEDOM, (draws, subjects)) / FREEDOM)
-    z, w = jnp.asarray(at.z), jnp.asarray(at.w)
-    logs = np.asarray(_log_weights(jnp.asarray(x), z, w, jnp.asarray(np.moveaxis(t, 1, 0)), population, problem))
+    parts = _parts(at)
+    share = np.exp(np.asarray(parts.log - parts.log.max(axis=0, keepdims=True)))
+    share = share / share.sum(axis=0)
+    which = (random.random((draws, 1, subjects)) > share.cumsum(axis=0)[None, :-1]).sum(axis=1)
+    drawn = (jnp.asarray(np.moveaxis(t, 1, 0)), jnp.asarray(which))
+    logs = np.asarray(_log_weights(jnp.asarray(x), parts, *drawn, population, problem))
     largest = logs.max(axis=0)
     weights = np.exp(logs - largest)
     mean = weights.mean(axis=0)
@@ -68,16 +73,23 @@ def ahead(
     x: Float[Array, " parameter"], at: Evaluation, population: Population, problem: Problem
 ) -> Callable[[], object]:
     """What is to be compiled for `importance`; of `at` shapes will do."""
-    t = jax.ShapeDtypeStruct((DRAWS, *at.z.shape), float)
-    return _log_weights.ahead(x, at.z, at.w, t, population, problem)[1]
+    t, which = (
+        jax.ShapeDtypeStruct((DRAWS, *shape), kind) for shape, kind in ((at.z.shape, float), (at.z.shape[1:], int))
+    )
+    return _log_weights.ahead(x, jax.eval_shape(_parts, at), t, which, population, problem)[1]
+
+
+def _parts(at: Evaluation) -> Parts:
+    """Those of an evaluation, or its modes as the only ones."""
+    return at.parts or Parts(at.z[:, None], at.w[:, :, None], jnp.zeros_like(at.value)[None])
 
 
 @compiled("population", long=True)
 def _log_weights(
     x: Float[Array, " parameter"],
-    z: Z,
-    w: Curvature,
+    parts: Parts,
     t: Float[Array, "draw effect subject"],
+    which: Int[Array, "draw subject"],
     population: Population,
     problem: Problem,
 ) -> Float[Array, "draw subject"]:
@@ -85,11 +97,18 @@ def _log_weights(
     values = population.packing.values(spread(x, problem))
     n = t.shape[1]
     constant = lgamma((FREEDOM + n) / 2) - lgamma(FREEDOM / 2) - n / 2 * log(FREEDOM * pi)
+    log_share = jax.nn.log_softmax(parts.log, axis=0) + 0.5 * dense.log_determinant(parts.w)
+    back = jnp.linalg.inv(jnp.moveaxis(parts.w, (0, 1), (-1, -2))) if len(parts.log) > 1 else None
 
-    def log_weight(u: Float[Array, "effect subject"]) -> Float[Array, " subject"]:
+    def log_weight(drawn: tuple[Float[Array, "effect subject"], Int[Array, " subject"]]) -> Float[Array, " subject"]:
+        u, slab = drawn
+        z, w = kinks.chosen((parts.z, parts.w), slab)
         moved = z + dense.applied(dense.transposed(w), u)
         joint = -individual.loss(values, moved, None, problem) - n / 2 * log(2 * pi)
+        u = u[:, None]
+        if back is not None:
+            u = jnp.einsum("ksij,jks->iks", back, moved[:, None] - parts.z)
         proposal = constant - (FREEDOM + n) / 2 * jnp.log1p((u**2).sum(axis=0) / FREEDOM)
-        return joint - proposal - 0.5 * dense.log_determinant(w)
+        return joint - jax.nn.logsumexp(proposal + log_share, axis=0)
 
-    return jax.lax.map(log_weight, t)
+    return jax.lax.map(log_weight, (t, which))

@@ -6,20 +6,21 @@ constants.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from math import log, pi
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pkpd.errors import InputError
-from pkpd.fit import arrow, dense
+from pkpd.fit import arrow, dense, kinks
 from pkpd.fit.compilation import compiled, handed_on
 from pkpd.fit.individual import Individual, PerSubject, Values, X, Z, spread
-from pkpd.fit.mode import Modes, Place, mode_at, modes, placed
+from pkpd.fit.kinks import Held
+from pkpd.fit.mode import Modes, modes
+from pkpd.fit.place import Place, lowest_at, mode_at, placed
 from pkpd.fit.problem import Problem
+from pkpd.fit.quadrature import quadrature
 from pkpd.population.population import Population
 
 CONVENTION = "-2 log L without n log(2 pi), n the measured observations with a normal error (NONMEM's convention)"
@@ -64,9 +65,18 @@ class Approximation:
             )
 
 
+class Parts(NamedTuple):
+    """What is known of each slab between kinks: its lowest z, the whitener there, the logarithm of what it adds."""
+
+    z: Float[Array, "effect slab subject"]
+    w: Float[Array, "effect effect slab subject"]
+    log: Float[Array, "slab subject"]
+
+
 class Evaluation(NamedTuple):
     """The objective of each subject, its derivatives in x, modes, whiteners of the exact curvature there (0 where the
-    modes are not searched for, as in fo), which have failed, steps of the inner search of each one's chunk."""
+    modes are not searched for, as in fo), which have failed, steps of the inner search of each one's chunk; the parts
+    of each subject between kinks, if there are any."""
 
     value: Float[Array, " subject"]
     score: Float[Array, "parameter subject"]
@@ -74,6 +84,16 @@ class Evaluation(NamedTuple):
     w: Float[Array, "effect effect subject"]
     failed: Bool[Array, " subject"]
     steps: Int[Array, " subject"]
+    parts: Parts | None = None
+
+
+class Lowest(NamedTuple):
+    """The most likely z of each subject, and a whitener of the curvature there; with kinks, those of every slab, and
+    the logarithm of what each adds."""
+
+    z: Z
+    w: Float[Array, "effect effect subject"]
+    parts: Parts | None = None
 
 
 def _searches(population: Population, approximation: Approximation, problem: Problem) -> bool:
@@ -96,13 +116,15 @@ def place_of(
         near = individual.near(values, zero, problem, order + min(effects, 1), order)
         none = jnp.zeros(problem.subjects, bool)
         return Place(zero, jnp.zeros((effects, *zero.shape)), near, None, none, none.astype(int))
-    gauss_newton = approximation.method in ("foce", "focei")
-    return placed(individual, values, problem, order, order + (1 if gauss_newton else 2), begin)
+    gauss_newton, count = approximation.method in ("foce", "focei"), kinks.parts(individual, values, problem)
+    wide, columns, begin = kinks.beside(values, count), kinks.beside(problem, count), kinks.unfolded(begin, count)
+    found = placed(individual, wide, columns, order, order + (1 if gauss_newton else 2), begin)
+    return kinks.folded(found, count)
 
 
 def objectives(
     x: X, place: Place, population: Population, approximation: Approximation, problem: Problem, order: int
-) -> tuple[PerSubject, Z]:
+) -> tuple[PerSubject, Lowest]:
     """The objective of each subject, and its modes; may be differentiated `order` times at the x of `place`.
 
     That of a site, whose subjects share random effects, is the sum over them: how it is split has no meaning.
@@ -113,10 +135,13 @@ def objectives(
     near = place.near
     if individual.effects(problem) == 0:
         # Nobody differs from anybody: naive pooling, whatever the method is.
-        return 2.0 * individual.loss(values, place.z, None, near) - problem.constant, place.z
+        return 2.0 * individual.loss(values, place.z, None, near) - problem.constant, Lowest(place.z, place.w)
     if approximation.method == "fo":
         value, z = _first_order(individual, values, place)
-        return value - problem.constant, z
+        return value - problem.constant, Lowest(z, place.w)
+    if place.held is not None:
+        value, lowest = _by_slabs(individual, values, place, place.held, approximation, problem, order)
+        return value - problem.constant, lowest
     z, centre = mode_at(individual, values, place, order)
     if approximation.method in ("foce", "focei"):
         loss, _, curvature = individual.expanded(values, z, centre, near)
@@ -124,10 +149,46 @@ def objectives(
         loss, curvature = individual.loss(values, z, centre, near), individual.hessian(values, z, centre, near)
     w = arrow.whitener(curvature, own, sharing)
     if approximation.method == "agq":
-        value = _quadrature(individual, values, z, w, approximation.nodes, problem, order)
+        value = quadrature(individual, values, z, w, approximation.nodes, problem, order)
     else:
         value = 2.0 * loss + arrow.log_determinant(w, own, sharing)
-    return value - problem.constant, z
+    return value - problem.constant, Lowest(z, place.w)
+
+
+def _by_slabs(
+    individual: Individual,
+    values: Values,
+    place: Place,
+    held: Held,
+    approximation: Approximation,
+    problem: Problem,
+    order: int,
+) -> tuple[PerSubject, Lowest]:
+    """The objective from what each slab adds (see `pkpd.fit.kinks`); agq lays its nodes in the slab with the lowest F.
+
+    On an edge the exact curvature may be negative across it; there that of Gauss and Newton is taken.
+    """
+    count = place.z.shape[-2]
+    (place, held), wide = kinks.unfolded((place, held), count), kinks.beside(values, count)
+    z, multiplier, centre = lowest_at(individual, wide, place, held, order)
+    loss, _, curvature = individual.expanded(wide, z, centre, place.near)
+    if approximation.method in ("laplace", "agq"):
+        exact = individual.hessian(wide, z, centre, place.near)
+        curvature = jnp.where(held.which > 0, curvature, exact)
+    w = dense.whitener(curvature)
+    surface = kinks.Surface(individual, wide, place.near)
+    a = surface.normal(z)
+    variance = (dense.applied(w, a) ** 2).sum(axis=0)
+    share = kinks.log_share(surface.at(z), multiplier, variance, held.slab)
+    log = jnp.where(held.slab.counts, -loss - 0.5 * dense.log_determinant(w) + share, -jnp.inf)
+    parts = kinks.folded(Parts(z, w, log), count)
+    best = jnp.where(held.slab.counts, loss, jnp.inf).reshape(count, -1).argmin(axis=0)
+    z, w = kinks.chosen((parts.z, parts.w), best)
+    if approximation.method == "agq":
+        value = quadrature(individual, values, z, w, approximation.nodes, problem, order)
+    else:
+        value = -2.0 * jax.nn.logsumexp(parts.log, axis=0)
+    return value, Lowest(z, w, parts)
 
 
 def _individual(population: Population, approximation: Approximation) -> Individual:
@@ -144,7 +205,7 @@ def evaluate(
     """
     given, begin = (population, approximation, problem), None
     if _searches(*given):
-        begin = handed_on(_modes(x, *given))
+        begin = handed_on(searched(x, *given))
     return _evaluated(x, begin, *given)
 
 
@@ -154,28 +215,45 @@ def ahead(
     """What is to be compiled for `evaluate`, what takes longest first; returns the shapes of what it finds."""
     given, begin = (population, approximation, problem), None
     if _searches(*given):
-        n, subjects = _individual(population, approximation).effects(problem), problem.subjects
-        begin = jax.eval_shape(
-            lambda: Modes(jnp.zeros((n, subjects)), jnp.zeros(subjects, bool), jnp.zeros(subjects, int))
-        )
+        begin = begun(x, *given)
     found, compiling = _evaluated.ahead(x, begin, *given)
     yield compiling
     if begin is not None:
-        yield _modes.ahead(x, *given)[1]
+        yield searched.ahead(x, *given)[1]
     return found
 
 
+def begun(x: Array, population: Population, approximation: Approximation, problem: Problem) -> Modes:
+    """What `searched` finds, as far as its shapes go."""
+    individual = _individual(population, approximation)
+
+    def shaped() -> Modes:
+        count = kinks.parts(individual, population.packing.values(spread(x, problem)), problem)
+        number = jnp.zeros((count, problem.subjects) if count > 1 else problem.subjects)
+        z, yes = jnp.zeros((individual.effects(problem), *number.shape)), jnp.isfinite(number)
+        return Modes(z, number, yes, number.astype(int), kinks.Slab(number, number, yes) if count > 1 else None)
+
+    return jax.eval_shape(shaped)
+
+
 @compiled("population", "approximation", long=True)
-def _modes(
+def searched(
     x: Float[Array, " parameter"], population: Population, approximation: Approximation, problem: Problem
 ) -> Modes:
     individual = _individual(population, approximation)
 
-    def found(problem: Problem, x: Float[Array, " parameter"]) -> Modes:
+    def of_chunk(problem: Problem, x: Float[Array, " parameter"]) -> Modes:
         values = population.packing.values(spread(x, problem))
-        return modes(individual, values, individual.centre(values, problem), problem)
+        centre, count = individual.centre(values, problem), kinks.parts(individual, values, problem)
+        if count == 1:
+            return modes(individual, values, centre, problem)
+        slab = kinks.slabs(individual, values, problem, count)
+        wide, columns = kinks.beside((values, centre), count), kinks.beside(problem, count)
+        found, slab = kinks.folded((modes(individual, *wide, columns, slab), slab), count)
+        found, slab = kinks.weighed(found._replace(slab=None), found.value, slab)
+        return found._replace(slab=slab)
 
-    return problem.by_chunks(found, problem, x)
+    return problem.by_chunks(of_chunk, problem, x)
 
 
 @compiled("population", "approximation")
@@ -191,12 +269,15 @@ def _evaluated(
         every = spread(x, problem)
         place = place_of(every, population, approximation, problem, 1, begin)
 
-        def total(x: X) -> tuple[Array, tuple]:
-            value, z = objectives(x, place, population, approximation, problem, 1)
-            return value.sum(), (value, z)
+        def total(x: X) -> tuple[Array, tuple[PerSubject, Lowest]]:
+            value, lowest = objectives(x, place, population, approximation, problem, 1)
+            return value.sum(), (value, lowest)
 
-        (_, (value, z)), score = jax.value_and_grad(total, has_aux=True)(every)
-        return Evaluation(value, score, z, place.w, place.failed | ~jnp.isfinite(value), place.steps)
+        (_, (value, lowest)), score = jax.value_and_grad(total, has_aux=True)(every)
+        failed, steps = place.failed, place.steps
+        if place.held is not None:
+            failed, steps = (failed & place.held.slab.counts).any(axis=0), steps.max(axis=0)
+        return Evaluation(value, score, lowest.z, lowest.w, failed | ~jnp.isfinite(value), steps, lowest.parts)
 
     return problem.by_chunks(evaluated, (problem, begin), x)
 
@@ -210,37 +291,3 @@ def _first_order(individual: Individual, values: Values, place: Place) -> tuple[
     step = arrow.whitened(w, gradient, own, sharing)
     value = 2.0 * loss - arrow.squared(step, own, sharing) + arrow.log_determinant(w, own, sharing)
     return value, -dense.applied(dense.transposed(w), step)
-
-
-def _quadrature(
-    individual: Individual,
-    values: Values,
-    z: Z,
-    w: Float[Array, "effect effect subject"],
-    nodes: int,
-    problem: Problem,
-    order: int,
-) -> PerSubject:
-    """-2 log of the integral of exp(-F) over z, by nodes z + sqrt(2) C u, C C' the inverse curvature at the mode.
-
-    The nodes of the first random effect are walked through one after the other, those of the others at once.
-    """
-    n = z.shape[0]
-    u, weight = np.polynomial.hermite.hermgauss(nodes)
-    log_weight = np.log(weight) + u**2
-    grids = np.meshgrid(*[np.arange(nodes)] * (n - 1), indexing="ij") if n > 1 else []
-    rest = np.stack([grid.ravel() for grid in grids]) if n > 1 else np.zeros((0, 1), int)
-
-    def at(point: Array) -> PerSubject:
-        placed = jnp.broadcast_to(point[:, None], z.shape)
-        moved = z + jnp.sqrt(2.0) * dense.applied(dense.transposed(w), placed)
-        return -individual.loss(values, moved, None, individual.near(values, moved, problem, order, order))
-
-    @jax.checkpoint
-    def slice_of(first: Float[Array, ""], log_first: Float[Array, ""]) -> PerSubject:
-        points = jnp.concatenate([jnp.broadcast_to(first, (1, rest.shape[1])), jnp.asarray(u[rest])])
-        logs = jax.vmap(at, in_axes=1)(points) + jnp.asarray(log_weight[rest].sum(axis=0))[:, None]
-        return jax.nn.logsumexp(logs, axis=0) + log_first
-
-    slices = jax.lax.map(lambda pair: slice_of(*pair), (jnp.asarray(u), jnp.asarray(log_weight)))
-    return -2.0 * jax.nn.logsumexp(slices, axis=0) + dense.log_determinant(w) + n * log(pi)

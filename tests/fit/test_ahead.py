@@ -19,7 +19,7 @@ from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
 from pkpd.population.residual import Proportional
 
-PROGRAMS = ("_evaluated", "_modes", "_placed", "_by_pairs", "_by_rows", "_log_weights", "natural")
+PROGRAMS = ("_evaluated", "searched", "_placed", "_by_pairs", "_by_rows", "_log_weights", "natural")
 HEARD: list[str] = []
 """What was traced or compiled, by the names of the functions."""
 
@@ -54,7 +54,7 @@ def test_what_is_made_ready_is_not_made_again(subjects: int, method: str, tmp_pa
     """Little data, walked through; and more than a chunk, compiled."""
     joined = data_of(subjects, tmp_path)
     prepare(Scalar(POPULATION, Approximation(method), joined.problem))
-    assert {"_evaluated", "_modes", "_placed", "_by_pairs", "_log_weights"} <= set(HEARD)
+    assert {"_evaluated", "searched", "_placed", "_by_pairs", "_log_weights"} <= set(HEARD)
     HEARD.clear()
     found = estimated(POPULATION, joined.problem, joined.table, method=method)
     found = examined(found, joined.problem)

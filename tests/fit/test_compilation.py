@@ -31,7 +31,7 @@ def test_nodes_of_a_quadrature_are_much_to_do() -> None:
 
 
 def test_long_loops_are_compiled_well_however_little_there_is() -> None:
-    assert not quick(objective._modes, Approximation("focei"))
+    assert not quick(objective.searched, Approximation("focei"))
     assert not quick(importance._log_weights, Approximation("focei"))
 
 

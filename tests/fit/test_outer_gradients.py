@@ -98,7 +98,8 @@ def test_second_derivatives_are_exact(oral: tuple[Population, Problem]) -> None:
 @pytest.mark.B6
 def test_the_mode_moves_as_the_implicit_function_says(oral: tuple[Population, Problem]) -> None:
     from pkpd.fit.individual import Individual
-    from pkpd.fit.mode import mode_at, modes, placed
+    from pkpd.fit.mode import modes
+    from pkpd.fit.place import mode_at, placed
 
     population, data = oral
     individual = Individual(population, interaction=True)
