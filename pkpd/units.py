@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -123,6 +123,16 @@ def convert(value: Value, from_unit: str, to_unit: str, specific_activity: Speci
     times = factor(from_unit, to_unit, specific_activity)
     # 15 min are exactly 0.25 h when divided by 60, not when multiplied by the nearest number to 1/60.
     return value * float(times) if times >= 1 else value / float(1 / times)
+
+
+def by_molar_mass(from_unit: str, to_unit: str) -> bool:
+    """Whether moles become mass, or mass moles: what IU measure is interleukin-2, what these measure may be any drug.
+
+    Raises `InputError` as `factor` does.
+    """
+    heavier = replace(specific_activity(), molecular_weight=2.0 * specific_activity().molecular_weight)
+    of_any_drug = "IU" not in from_unit + to_unit
+    return of_any_drug and factor(from_unit, to_unit) != factor(from_unit, to_unit, heavier)
 
 
 def to_iu(value: Value, unit: str, specific_activity: SpecificActivity | None = None) -> Value:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import TyperException
@@ -42,6 +43,9 @@ def _root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a letter that the terminal does not know is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
         code = app(list(arguments), standalone_mode=False)
     except InputError as error:

@@ -137,6 +137,9 @@ def _said(description: Path | None, ignore: list[str] | None, simulate: bool) ->
     from pkpd.dataset.declaration import read_sidecar
 
     said: dict[str, object] = read_sidecar(description) if description is not None else {}
+    of_run = said.get("data")
+    if isinstance(of_run, dict) and "model" in said:  # a fit's run file says it in its [data]
+        said = of_run
     if ignore:
         said["ignore"] = ignore
     if simulate:

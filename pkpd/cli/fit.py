@@ -22,7 +22,9 @@ def fit(
     out: Annotated[Path | None, typer.Option(help="New folder for the results; fit_dirN by default.")] = None,
     starts: Annotated[int | None, typer.Option(min=1, help="Initial estimates and random ones.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the random starts.")] = None,
-    covariance: Annotated[Literal["sandwich", "r", "s", "none"] | None, typer.Option(help="Covariance step.")] = None,
+    covariance: Annotated[
+        Literal["sandwich", "R", "S", "none"] | None, typer.Option(help="Covariance step.", case_sensitive=False)
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a run that was killed, to go on with.")] = None,
     allow_warnings: Annotated[bool, typer.Option(help="Exit with 0 although the fit is suspect.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,

@@ -30,6 +30,7 @@ def print_results(result: dict[str, Any], folder: Path) -> None:
     console.print(
         f"{result['method']}, AIC {_number(result['aic'], '.1f')}, BIC {_number(result['bic'], '.1f')} (with "
         f"n log(2 pi); n = {result['observations']} measured observations), "
+        + ("" if result["covariance"] is None else f"standard errors by {_COVARIANCES[result['covariance']]}, ")
         + ("" if result["condition"] is None else f"condition number {result['condition']:.4g}, ")
         + f"{result['agreeing']} of {len(result['starts'])} starts agree",
         highlight=False,
@@ -118,6 +119,8 @@ def _shrinkage(parts: dict[str, float | None]) -> str:
 def _number(value: float | None, form: str = ".4g") -> str:
     return "" if value is None else format(value, form)
 
+
+_COVARIANCES = {"sandwich": "the sandwich R^-1 S R^-1", "r": "R^-1", "s": "S^-1"}
 
 _COLUMNS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "estimate": lambda row, digits: _number(row["estimate"]),

@@ -52,6 +52,7 @@ class Dataset:
     `compartments`: their names from 1, where the table names them. `unused`: columns of the file nobody
     declared. `missing`: how many cells of a covariate were empty in the file, before they were
     carried. `findings`: what was told; a dataset has no errors. `sha256`: of the source file.
+    `specific_activity`: of the IL-2 product, None where none was declared.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -64,6 +65,7 @@ class Dataset:
     findings: Findings = NONE
     source: str = ""
     sha256: str | None = None
+    specific_activity: SpecificActivity | None = None
 
     @property
     def records(self) -> pd.DataFrame:
@@ -94,7 +96,8 @@ class Dataset:
         raise InputError(f"{self.source}: no endpoint is called '{name}'; there are {known}")
 
     def in_units(self, into: Mapping[str, str], specific_activity: SpecificActivity | None = None) -> "Dataset":
-        """The same records with AMT, endpoints or covariates in other units.
+        """The same records with AMT, endpoints or covariates in other units; by the specific activity of the declared
+        product, unless another is given.
 
         Raises `InputError` where a unit is not known, cannot be converted, or was never given.
         """
@@ -104,7 +107,7 @@ class Dataset:
                 raise InputError(
                     f'{self.source}: {name} has no unit, and {wanted} is wanted; state it: units = {{ {name} = ".." }}'
                 )
-            measure = Measure(units[name], wanted, specific_activity)
+            measure = Measure(units[name], wanted, specific_activity or self.specific_activity)
             if measure.breach is not None:
                 raise InputError(f"{self.source}: unit of {name}: {measure.breach}")
             table = measured(table, name, measure)

@@ -9,7 +9,7 @@ import numpy as np
 from pkpd.dataset.declaration import Covariate, Declaration, Output
 from pkpd.dataset.findings import Breach
 from pkpd.errors import InputError
-from pkpd.units import SpecificActivity, convert, factor
+from pkpd.units import SpecificActivity, by_molar_mass, convert, factor
 
 TIME_UNIT = "h"
 ACTIVITY = re.compile(r"\s*[kM]?IU\s*(?P<per>/\s*[mdu]?L)?\s*")
@@ -42,8 +42,14 @@ class Measure:
             return None
         try:
             factor(self.unit, self.into, self.activity)
+            unknown = self.activity is None and by_molar_mass(self.unit, self.into)
         except InputError as error:
             return str(error)
+        if unknown:
+            return (
+                f"'{self.unit}' becomes '{self.into}' by the molar mass of the drug, which is not given; convert the "
+                "column, or, if it is of interleukin-2, say so: specific_activity = 'aldesleukin'"
+            )
         return None
 
 

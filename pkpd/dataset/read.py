@@ -280,6 +280,7 @@ def _dataset(draft: Draft, covariates: list[CovariateColumn], by_name: dict[str,
         unused=where.unused,
         missing={column.covariate.name: column.missing for column in covariates},
         source=draft.sheet.source,
+        specific_activity=by_name["AMT"].activity,
     )
 
 

@@ -110,7 +110,7 @@ def prepare(
             "doses as SS 1 records of their own, or give the doses without SS"
         )
     steady = np.unique(records.cmt[records.ss > 0])
-    restarted = changes and bool(model.responses) and bool(written.acts.clears.any())
+    restarted = changes and any(one.states for one in model.responses) and bool(written.acts.clears.any())
     found = Prepared(
         records=records,
         schedule=written,

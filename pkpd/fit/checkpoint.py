@@ -6,7 +6,6 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,6 +15,7 @@ from pkpd.errors import InputError
 from pkpd.fit.estimator import Estimator, State
 from pkpd.fit.fingerprint import written
 from pkpd.fit.scalar import Scalar, Vector
+from pkpd.population.priors import said
 from pkpd.storage import write_atomically
 
 SCHEMA = 1
@@ -29,9 +29,9 @@ def fingerprint(scalar: Scalar, estimator: Estimator, x: Vector) -> dict[str, st
     for leaf in leaves:
         digest.update(f"{leaf.shape}{leaf.dtype}".encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
-    said = (scalar.population.expressions, scalar.population.residuals, scalar.problem.predict)
-    model = repr((packing, written(said)))
-    priors = {name: _said(prior) for name, prior in scalar.population.priors.items()}
+    parts = (scalar.population.expressions, scalar.population.residuals, scalar.problem.predict)
+    model = repr((packing, written(parts)))
+    priors = {name: said(prior) for name, prior in scalar.population.priors.items()}
     return {
         "version": __version__,
         "estimator": repr(estimator),
@@ -41,11 +41,6 @@ def fingerprint(scalar: Scalar, estimator: Estimator, x: Vector) -> dict[str, st
         "data": digest.hexdigest(),
         "start": hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest(),
     }
-
-
-def _said(prior: Any) -> str:
-    """A distribution by its kind and parameters; its own representation names neither."""
-    return f"{type(prior).__name__}{[np.asarray(leaf).tolist() for leaf in jax.tree.leaves(prior)]}"
 
 
 @dataclass

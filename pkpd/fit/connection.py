@@ -23,7 +23,7 @@ from pkpd.fit.individual import Individual, spread
 from pkpd.fit.problem import Problem, Table, problem
 from pkpd.fit.table import table
 from pkpd.models.model import Model
-from pkpd.population.expression import Theta
+from pkpd.population.expression import Level, Theta
 from pkpd.population.population import Population
 
 
@@ -42,17 +42,16 @@ def connected(
     model: Model,
     dataset: Dataset,
     *,
-    carry: Carry = "nocb",
     method: str = "auto",
     tolerances: Tolerances | None = None,
 ) -> Connection:
     """Join `model` and `dataset` by `population`, whose parameters are the model's and whose endpoints are outputs.
 
-    carry: how covariates and occasions that change between records are carried. method, tolerances: see
-    `pkpd.engine.plan.plan`.
+    What changes between records is carried as the data's covariates are declared to be, occasions as these are, by
+    NOCB if none of them changes. method, tolerances: see `pkpd.engine.plan.plan`.
 
     Raises `InputError` on a parameter that is missing, unknown, or out of bounds to begin with, an endpoint that is no
-    output, units that do not agree, records without meaning in this model.
+    output, units that do not agree, records without meaning in this model, covariates that are not all carried alike.
     """
     model.check_parameters(population.parameters)
     if strange := [name for name in population.residuals if name not in model.outputs]:
@@ -72,7 +71,7 @@ def connected(
         laid.records,
         start,
         outputs=tuple(population.residuals),
-        carry=carry if changes else None,
+        carry=_carry(population, counted) if changes else None,
         method=method,
         tolerances=tolerances,
         read=read,
@@ -101,6 +100,24 @@ def connected(
         else None,
     )
     return Connection(counted, rows, ready, whole)
+
+
+def _carry(population: Population, dataset: Dataset) -> Carry:
+    """How the covariates in use are carried that change within a subject."""
+    used = {one.covariate if isinstance(one, Level) else one.name for one in population.covariates}
+    counts = dataset.table.groupby("id", observed=True).nunique(dropna=False)
+    rules = {
+        one.name: one.carry
+        for one in dataset.covariates
+        if one.name in used and (counts[one.name].to_numpy() > 1).any()
+    }
+    if len(set(rules.values())) > 1:
+        said = ", ".join(f"{name} by {rule}" for name, rule in rules.items())
+        raise InputError(
+            f"covariates that change within a subject are carried by one rule, and these by several: {said}; declare "
+            "the same `carry` for them"
+        )
+    return "locf" if "locf" in rules.values() else "nocb"
 
 
 def _check_start(

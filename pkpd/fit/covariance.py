@@ -4,7 +4,9 @@ With R half the Hessian of the objective in x and S the sum of s s'/4 over the s
 
     sandwich R^-1 S R^-1 (NONMEM's default),    R^-1,    S^-1
 
-Everything is exact: no finite differences. Priors belong to R, not to S.
+Everything is exact: no finite differences. A prior counts in S as it does in R, by half the Hessian of its -2 log
+density, as if it were data of its own with the information it has: where the data say nothing, all three give the
+prior's SD.
 """
 
 from dataclasses import dataclass
@@ -56,7 +58,7 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
     names = scalar.population.packing.names
     r = 0.5 * scalar.hessian(x)
     scores = scalar.value(x)[2]
-    s = 0.25 * scores @ scores.T
+    s = 0.25 * scores @ scores.T + _of_priors(scalar, x)
     eigenvalues, verdict = identified(r, names)
     covariance = _covariance(kind, r, s) if eigenvalues[0] > FLAT else np.full_like(r, np.nan)
     # At an optimum without priors the scores sum to 0: one unit more than there are estimates is needed.
@@ -100,6 +102,14 @@ def uncertainty(scalar: Scalar, x: Vector, kind: str = "sandwich") -> Uncertaint
         float(spectrum[-1] / spectrum[0]) if spectrum[0] > 0 else float("nan"),
         verdict,
     )
+
+
+def _of_priors(scalar: Scalar, x: Vector) -> Square:
+    """The information of the priors; where a density bends upwards, as far out in a tail, it has none."""
+    if not scalar.population.priors:
+        return np.zeros((len(x), len(x)))
+    values, vectors = np.linalg.eigh(0.5 * scalar.bend_of_priors(x))
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
 
 
 def identified(r: Square, names: tuple[str, ...]) -> tuple[Float[np.ndarray, " parameter"], tuple[str, ...]]:

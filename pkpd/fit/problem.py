@@ -14,7 +14,7 @@ import pkpd.engine  # noqa: F401  sets JAX up: 64 bits
 from pkpd.errors import InputError
 from pkpd.fit.arrow import Sharing
 from pkpd.fit.chunks import CHUNK, by_chunks
-from pkpd.population.expression import Covariate, Level
+from pkpd.population.expression import Covariate, Level, level_name
 from pkpd.population.likelihood import Endpoint, Observations
 from pkpd.population.noise import Gaussian
 from pkpd.population.population import Population
@@ -217,10 +217,11 @@ def _covariates(population: Population, table: Table) -> dict[str, Array]:
             raise InputError(f"the data have no covariate '{name}'; they have {', '.join(table.covariates) or 'none'}")
         column = table.covariates[name]
         if isinstance(one, Level):
-            levels = sorted({str(value) for value in column.ravel()})
-            if str(one.level) not in levels:
+            named = np.vectorize(level_name, otypes=[object])(column)
+            levels = sorted(set(named.ravel()))
+            if level_name(one.level) not in levels:
                 raise InputError(f"covariate '{name}' is never '{one.level}'; its levels: {', '.join(levels[:10])}")
-            found[one.column] = jnp.asarray((column.astype(str) == str(one.level)).astype(float))
+            found[one.column] = jnp.asarray((named == level_name(one.level)).astype(float))
             continue
         if not np.issubdtype(column.dtype, np.number):
             raise InputError(f"covariate '{name}' is categorical; give it an effect by level, with changes")

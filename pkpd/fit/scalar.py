@@ -64,8 +64,12 @@ class Scalar:
         z = jnp.asarray(self.evaluation(x).z)
         found = hessian(jnp.asarray(x), z, self.population, self.approximation, self.problem)
         if self.population.priors:
-            found = found + np.asarray(jax.hessian(self.population.penalty)(jnp.asarray(x)))
+            found = found + self.bend_of_priors(x)
         return found
+
+    def bend_of_priors(self, x: Vector) -> Float[np.ndarray, "parameter parameter"]:
+        """Second derivatives of -2 log density of the priors."""
+        return np.asarray(jax.hessian(self.population.penalty)(jnp.asarray(x)))
 
     def failures(self, x: Vector) -> Float[np.ndarray, " failed"]:
         """Places of the subjects that fail at x."""

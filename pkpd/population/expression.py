@@ -160,6 +160,11 @@ class Covariate(Expression):
         return Level(self.name, level)
 
 
+def level_name(level: object) -> str:
+    """What a level is called: of one that is coded by numbers, 1 and 1.0 are the same."""
+    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+
+
 @dataclass(frozen=True)
 class Level(Expression):
     """1 where the categorical covariate `covariate` is `level`, else 0."""

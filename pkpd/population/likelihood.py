@@ -83,7 +83,9 @@ class Endpoint:
     ) -> tuple[Grid, Grid, Grid]:
         """Curvature of -log p in (m, m), (m, log s), (log s, log s).
 
-        Expected for a measured normal or t observation, as in FOCE; observed for all others.
+        Expected for a measured normal or t observation, as in FOCE; for one between limits without second derivatives
+        of the standardised limits, as Gauss and Newton would: -log P is convex in those, in m and log s it is not, and
+        a subject with little else would have no curvature at all. Observed with M4, and for a user's density.
         """
         residual, zero = self.residual, jnp.zeros_like(m)
         truncated = residual.below is not None and residual.below.method == "M4"
@@ -95,10 +97,10 @@ class Endpoint:
         )
         if not (self.censored or truncated or isinstance(residual.scale, UserDensity)):
             return expected
-        actual = self._observed(m, log_s, observed, p)
         if truncated or isinstance(residual.scale, UserDensity):
-            return actual
-        pick = [jnp.where(observed.measured, one, other) for one, other in zip(expected, actual, strict=True)]
+            return self._observed(m, log_s, observed, p)
+        between = self._of_limits(m, log_s, observed, p)
+        pick = [jnp.where(observed.measured, one, other) for one, other in zip(expected, between, strict=True)]
         return pick[0], pick[1], pick[2]
 
     def slopes(self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]) -> tuple[Grid, Grid, Grid]:
@@ -123,6 +125,28 @@ class Endpoint:
         mm, ml = jax.jvp(gradient, (m, log_s), (one, zero))[1]
         return mm, ml, jax.jvp(gradient, (m, log_s), (zero, one))[1][1]
 
+    def _of_limits(
+        self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]
+    ) -> tuple[Grid, Grid, Grid]:
+        low, high, no_low, no_high = self._limits(observed.low, observed.high, m, log_s, p)
+        one, zero = jnp.ones_like(m), jnp.zeros_like(m)
+
+        def gradient(low: Grid, high: Grid) -> tuple[Grid, Grid]:
+            loss = lambda a, b: -log_between(self.residual.noise, a, b, no_low, no_high).sum()  # noqa: E731
+            return jax.grad(loss, argnums=(0, 1))(low, high)
+
+        ll, lh = jax.jvp(gradient, (low, high), (one, zero))[1]
+        hh = jax.jvp(gradient, (low, high), (zero, one))[1][1]
+        ll, hh = jnp.maximum(ll, 0.0), jnp.maximum(hh, 0.0)  # a hundred thousand SDs out rounding makes them negative
+        # d(limit)/dm = -1/s and d(limit)/d(log s) = -limit.
+        inverse, counts = jnp.exp(-log_s), observed.scored
+        found = (
+            (ll + 2.0 * lh + hh) * inverse**2,
+            ((ll + lh) * low + (lh + hh) * high) * inverse,
+            ll * low**2 + 2.0 * lh * low * high + hh * high**2,
+        )
+        return jnp.where(counts, found[0], 0.0), jnp.where(counts, found[1], 0.0), jnp.where(counts, found[2], 0.0)
+
     def _moved(self, y: Grid, used: Mask, p: Mapping[str, Array]) -> Grid:
         transformation = self.residual.transformation
         if transformation is None:
@@ -136,10 +160,16 @@ class Endpoint:
         return transformation.log_slope(jnp.where(used, y, transformation.inside), p.get("shape", 0.0))
 
     def _between(self, low: Grid, high: Grid, m: Grid, log_s: Grid, p: Mapping[str, Array]) -> Grid:
-        """log P(low < Y < high). An end that the transformation sends to infinity is none."""
+        """log P(low < Y < high)."""
+        return log_between(self.residual.noise, *self._limits(low, high, m, log_s, p))
+
+    def _limits(
+        self, low: Grid, high: Grid, m: Grid, log_s: Grid, p: Mapping[str, Array]
+    ) -> tuple[Grid, Grid, Mask, Mask]:
+        """The standardised limits, and which do not count: one that the transformation sends to infinity is none."""
         transformation = self.residual.transformation
         floor, ceiling = (-jnp.inf, jnp.inf) if transformation is None else transformation.support
         no_low, no_high = low <= floor, high >= ceiling
         moved_low, moved_high = self._moved(low, ~no_low, p), self._moved(high, ~no_high, p)
         inverse = jnp.exp(-log_s)
-        return log_between(self.residual.noise, (moved_low - m) * inverse, (moved_high - m) * inverse, no_low, no_high)
+        return (moved_low - m) * inverse, (moved_high - m) * inverse, no_low, no_high

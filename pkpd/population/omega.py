@@ -120,6 +120,11 @@ def resolved(label: str, spreads: Mapping[str, Theta], structure: Sequence[Block
         model = next((part for part in parts if part.effects == same.like), None)
         if model is None:
             raise InputError(f"{label}: Same like {same.like}, which is no block; name all its effects in its order")
+        for own, like in zip(same.effects, same.like, strict=True):
+            if spreads[own].fixed != spreads[like].fixed:
+                raise InputError(
+                    f"{label}: the SD of {own} is that of {like}, and one of them is fixed; let both or neither be"
+                )
         parts.append(Part(same.effects, model.names))
     order = {effect: i for i, effect in enumerate(spreads)}
     parts.sort(key=lambda part: order[part.effects[0]])

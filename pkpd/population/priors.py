@@ -74,6 +74,17 @@ def checked(given: Mapping[str, Distribution], known: Mapping[str, bool]) -> dic
     return dict(given)
 
 
+def said(prior: Distribution) -> str:
+    """A distribution by its kind and the parameters it is made of, by name: its own representation names neither, and
+    the order of its leaves is another in each process."""
+    if isinstance(prior, list | tuple):
+        return str(list(map(said, prior)))
+    if isinstance(prior, int | float | np.ndarray | jax.Array):
+        return str(np.asarray(prior).tolist())
+    made = {name: value for name, value in vars(prior).items() if not isinstance(value, tuple)}
+    return f"{type(prior).__name__}({', '.join(f'{name}={said(made[name])}' for name in sorted(made))})"
+
+
 def identity(prior: Distribution) -> Any:
     """What is equal for two priors that are the same: all their numbers, or, where a class is not numpyro's own, the
     prior itself."""
@@ -88,6 +99,11 @@ def _of_numpyro(structure: Any) -> bool:
     node = structure.node_data()
     known = node is None or node[0].__module__.partition(".")[0] in ("builtins", "numpyro")
     return known and all(_of_numpyro(part) for part in structure.children())
+
+
+def ruled_out(given: Mapping[str, Distribution], summary: Mapping[str, Array]) -> dict[str, float]:
+    """The values in `summary` that lie outside the support of their prior."""
+    return {name: float(summary[name]) for name, prior in given.items() if not bool(prior.support(summary[name]))}
 
 
 def penalty(given: Mapping[str, Distribution], summary: Mapping[str, Array]) -> Float[Array, ""]:

@@ -227,6 +227,8 @@ def _residual(said: EndpointError) -> Residual:
     model: Residual = _scale(said)
     if (said.shape is not None) != (said.transform == "box-cox"):
         raise InputError("shape goes with transform = 'box-cox', and that with shape")
+    if said.transform != "logit" and {"lower", "upper"} & said.model_fields_set:
+        raise InputError("lower and upper go with transform = 'logit'")
     if said.transform is not None:
         shape = None if said.shape is None else _theta(said.shape)
         model = model & TransformBothSides(said.transform, said.lower, said.upper, shape)
@@ -254,6 +256,12 @@ def _scale(said: EndpointError) -> Residual:
 
 
 def _blocks(said: tuple[OmegaBlock, ...]) -> tuple[Block | Same, ...]:
+    for one in said:
+        if one.same_as is not None and (idle := sorted({"correlation", "fixed"} & one.model_fields_set)):
+            raise InputError(
+                f"omega of {', '.join(one.effects)}: same_as takes the block of {', '.join(one.same_as)} as it is; "
+                f"leave out {' and '.join(idle)}"
+            )
     return tuple(
         Block(one.effects, one.correlation, one.fixed) if one.same_as is None else Same(one.effects, one.same_as)
         for one in said

@@ -20,8 +20,8 @@ def compared(folders: Sequence[Path]) -> list[dict[str, Any]]:
     """One row a run, with the difference of its objective to the run it is based on, or to the first.
 
     A difference means something only where the same rows are scored, in the same unit, by the same convention and the
-    same method: where one of them differs there is none, and `note` says why. Raises `InputError` on a folder that is
-    no run.
+    same method, with the same priors: where one of them differs there is none, and `note` says why. Raises `InputError`
+    on a folder that is no run.
     """
     runs = [(folder, read_json(folder, "manifest.json"), _fit(folder)) for folder in folders]
     if not runs:
@@ -33,6 +33,9 @@ def compared(folders: Sequence[Path]) -> list[dict[str, Any]]:
         base = by_name.get(parent, (runs[0][1], runs[0][2]))
         note = _not_comparable(manifest, fit, *base)
         known = fit.get("ofv") is not None and base[1].get("ofv") is not None
+        notes = [f"no difference of objectives: {note}"] if note and known else []
+        if parent and parent not in by_name:
+            notes.append(f"it is based on '{parent}', which is not among these, and compared with {runs[0][0].name}")
         rows.append(
             {
                 "run": folder.name,
@@ -50,7 +53,7 @@ def compared(folders: Sequence[Path]) -> list[dict[str, Any]]:
                 "agreeing": fit.get("agreeing", ""),
                 "starts": len(fit.get("starts", [])),
                 "seconds": sum(fit.get("seconds", {}).values()) or None,
-                "note": f"{folder.name}: no difference of objectives: {note}" if note and known else "",
+                "note": f"{folder.name}: {'; '.join(notes)}" if notes else "",
             }
         )
     return rows
@@ -66,6 +69,8 @@ def _not_comparable(manifest: dict[str, Any], fit: dict[str, Any], base: dict[st
     if manifest.get("sha256", {}).get("data") != base.get("sha256", {}).get("data"):
         differ.append("other data")
     differ += [f"another {text}" for name, text in _SAME.items() if fit and other and fit[name] != other[name]]
+    if fit and other and fit.get("priors", {}) != other.get("priors", {}):
+        differ.append("other priors")
     mine, theirs = fit.get("scored", {}), other.get("scored", {})
     for what, text in (("rows", "other rows scored"), ("below", "another `below`"), ("unit", "another unit")):
         pairs = {name: (mine[name][what], theirs[name][what]) for name in mine if name in theirs}

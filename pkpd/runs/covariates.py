@@ -5,14 +5,16 @@ from collections.abc import Mapping
 
 from pkpd.dataset.dataset import Dataset
 from pkpd.errors import InputError
-from pkpd.population.expression import Expression, Theta
+from pkpd.population.expression import Expression, Theta, level_name
 from pkpd.runs.mistakes import Mistakes
 from pkpd.runs.written import ModelParameter
 
 
 def refuse_namesakes(typical: Expression) -> None:
     """Raise `InputError` where two estimated effects would have one name, as two of one covariate on one parameter."""
-    names = Counter(part.name for part in {one for one in typical.walk() if isinstance(one, Theta) and one.name})
+    # Two that look alike are two all the same: what is one number is one object.
+    every = {id(one): one for one in typical.walk() if isinstance(one, Theta) and one.name}
+    names = Counter(one.name for one in every.values())
     for name, count in names.items():
         if count > 1:
             raise InputError(
@@ -35,7 +37,7 @@ def doubts(parameters: Mapping[str, ModelParameter], dataset: Dataset, mistakes:
                 )
             if one.changes is None or one.covariate not in dataset.table:
                 continue
-            levels = sorted({str(level) for level in dataset.table[one.covariate]} - set(map(str, one.changes)))
+            levels = sorted(set(map(level_name, dataset.table[one.covariate])) - set(map(level_name, one.changes)))
             if len(levels) > 1:
                 told.append(f"{name}: {', '.join(levels)} of {one.covariate} are one level, the one without a change")
     return tuple(told)

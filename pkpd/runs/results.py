@@ -12,6 +12,7 @@ from pkpd.fit.problem import Problem
 from pkpd.models.model import Model
 from pkpd.population.individual import LogNormal
 from pkpd.population.population import Population
+from pkpd.population.priors import said
 from pkpd.population.residual import Additive, BelowLimit, Combined
 from pkpd.population.transform import Transform
 from pkpd.runs.folder import sha256
@@ -49,6 +50,7 @@ def results(fit: Fit, model: Model, problem: Problem) -> dict[str, Any]:
             "converged": fit.converged,
             "ofv": fit.ofv,
             "penalty": fit.penalty,
+            "priors": {name: said(prior) for name, prior in population.priors.items()},
             "aic": deviance + 2 * estimated,
             "bic": deviance + estimated * log(max(measured, 1)),
             "log_2pi_constant": constant,
@@ -110,17 +112,20 @@ def _row(name: str, fit: Fit, model: Model) -> dict[str, Any]:
     kind = _kind(name, population)
     theta = population.thetas.get(name)
     transform = None if theta is None else theta.scale()
-    estimate, se = fit.estimates[name], fit.se.get(name, nan)
+    estimate = fit.estimates[name]
     fixed = theta.fixed if theta is not None else _held(name, population)
     scale = "fisher z" if kind == "correlation" else "log" if transform is None else _scale(transform)
     initial = float(theta.initial) if theta is not None else _initial(population)[name]
     gone = not fixed and kind in ("omega", "sigma") and abs(estimate) < _GONE * abs(initial)
+    lower, upper = (-inf, inf) if theta is None else (theta.lower, theta.upper)
+    at_bound = gone or any(isfinite(one) and f"{one:.1e}" == f"{estimate:.1e}" for one in (lower, upper))
+    # Where an estimate would go on if it might, no derivative tells how well it is known.
+    se = nan if at_bound and not gone and not fixed else fit.se.get(name, nan)
     low, high = (nan, nan) if fixed or gone else _interval(estimate, se, scale, transform)
     # The relative error of a variance is twice that of its SD.
     factor = 2.0 if kind in ("omega", "sigma") else 1.0
     effect = name.partition(".")[2]
     lognormal = kind == "omega" and effect in _lognormal(population)
-    lower, upper = (-inf, inf) if theta is None else (theta.lower, theta.upper)
     parts = {one.symbol: one for one in model.parameters}
     return {
         "name": name,
@@ -140,7 +145,7 @@ def _row(name: str, fit: Fit, model: Model) -> dict[str, Any]:
         "init": initial,
         "lower": lower,
         "upper": upper,
-        "at_bound": gone or any(isfinite(one) and f"{one:.1e}" == f"{estimate:.1e}" for one in (lower, upper)),
+        "at_bound": at_bound,
     }
 
 
@@ -225,7 +230,7 @@ def _interval(estimate: float, se: float, scale: str, transform: Transform | Non
 def _at_bound(row: dict[str, Any]) -> str:
     if row["kind"] in ("omega", "sigma"):
         return "the standard deviation has gone to 0: the data do not ask for it; leave it out, and compare"
-    return f"{row['estimate']:.4g} is at its bound"
+    return f"{row['estimate']:.4g} is at its bound, where there is no standard error"
 
 
 def _lights(fit: Fit, rows: list[dict[str, Any]]) -> list[dict[str, str]]:

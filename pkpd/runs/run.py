@@ -83,18 +83,20 @@ def run(
         built.population,
         built.model,
         built.dataset,
-        carry=chosen["carry"],
         method=chosen["solver"],
         tolerances=Tolerances(**limits) if limits else None,
     )
     refuse_impossible(built.population, joined.problem, joined.table)
     hashes = {"run_file": sha256(written.content), "data": sha256(table.read_bytes())}
+    described = table.with_suffix(".toml")
+    if described.is_file():
+        hashes["description"] = sha256(described.read_bytes())
     source = model_file(written.said.model, run_file.parent)
     if source is not None:
         hashes["model_file"] = sha256(source.read_bytes())
     if resume is not None:
         folder = resumed(resume, hashes, chosen)
-        folder.told(status="running", argv=sys.argv)
+        folder.told(status="running", argv=sys.argv, error=None)
     else:
         said = {"status": "running", "argv": sys.argv, "options": chosen, "sha256": hashes, "versions": _versions()}
         said |= {"parent": written.said.parent, "description": written.said.description}

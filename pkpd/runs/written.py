@@ -137,7 +137,6 @@ class Method(Section):
     rtol: Number | None = None
     atol: Number | None = None
     max_steps: int | None = None
-    carry: Literal["nocb", "locf"] = "nocb"
 
 
 class RunFile(Section):

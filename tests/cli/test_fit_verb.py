@@ -240,3 +240,35 @@ def test_a_run_that_was_killed_goes_on(oral: Path, capsys: pytest.CaptureFixture
     assert whole["x"] == resumed["x"] and whole["ofv"] == resumed["ofv"]
     assert (out / "iterations.csv").read_text() == (oral / "r1" / "iterations.csv").read_text()
     assert json.loads((out / "manifest.json").read_text())["status"] == "finished"
+
+
+def test_an_estimate_at_its_bound_has_no_standard_error(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (few / "run.toml").write_text(FEW.replace("v = 10.0", "v = { initial = 8.0, upper = 9.0 }"))
+    out = few / "out"
+    run(["fit", str(few / "run.toml"), str(few / "few.csv"), "--out", str(out), "--covariance", "R"])
+    assert "standard errors by R^-1" in " ".join(capsys.readouterr().out.split())
+    rows = {row["name"]: row for row in json.loads((out / "fit.json").read_text())["parameters"]}
+    assert rows["v"]["at_bound"]
+    assert [rows["v"][name] for name in ("se", "rse_pct", "ci_low", "ci_high")] == [None] * 4
+    assert rows["conc.sd"]["se"] > 0
+
+
+def test_a_description_that_changed_is_another_run(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["fit", str(few / "run.toml"), str(few / "few.csv")]
+    run([*given, "--out", str(few / "out"), "--quiet", "--covariance", "none"])
+    (few / "few.toml").write_text('ignore = ["TIME > 6"]')
+    capsys.readouterr()
+    assert run([*given, "--resume", str(few / "out"), "--covariance", "none"]) == 2
+    assert "is a run with another description" in capsys.readouterr().err
+
+
+def test_a_run_file_says_enough_to_check_its_table(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "check", str(few / "few.csv"), "--description", str(few / "run.toml")]) == 0
+    assert "conc" in capsys.readouterr().out
+
+
+def test_a_prior_must_allow_the_start(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (few / "run.toml").write_text(FEW + '[priors.v]\ndistribution = "uniform"\nlow = 11.0\nhigh = 20.0\n')
+    assert run(["fit", str(few / "run.toml"), str(few / "few.csv"), "--out", str(few / "out")]) == 2
+    assert "the prior rules out the initial estimate of v (10)" in capsys.readouterr().err
+    assert not (few / "out").exists()

@@ -90,3 +90,26 @@ def test_a_unit_that_was_never_given_is_asked_for(path: Path):
 def test_an_unknown_endpoint_is_named(dataset: Dataset):
     with pytest.raises(InputError, match="there are il2, treg"):
         dataset.endpoint("nk")
+
+
+def test_moles_of_any_drug_are_no_mass(tmp_path: Path):
+    (tmp_path / "drug.csv").write_text("ID,TIME,AMT,DV,EVID\n1,0,100,.,1\n1,1,.,9,0\n")
+    said = {"outputs": ["conc"], "units": {"AMT": "mg", "conc": "nmol/L"}}
+    drug = read_dataset(tmp_path / "drug.csv", **said)
+    with pytest.raises(
+        InputError, match="unit of conc: 'nmol/L' becomes 'mg/L' by the molar mass of the drug, which is not"
+    ):
+        drug.in_units({"conc": "mg/L"})
+    with pytest.raises(InputError, match="by the molar mass of the drug"):
+        read_dataset(tmp_path / "drug.csv", into={"conc": "mg/L"}, **said)
+    of_il2 = read_dataset(tmp_path / "drug.csv", specific_activity="aldesleukin", **said)
+    assert of_il2.in_units({"conc": "mg/L"}).records["dv"].max() == pytest.approx(9 * 15300e-6, rel=1e-12)
+    # What is counted in IU is interleukin-2.
+    assert drug.in_units({"conc": "IU/mL"}).records["dv"].max() == pytest.approx(9e3 / 3.99, rel=1e-2)
+
+
+def test_the_declared_product_counts_later_too(tmp_path: Path):
+    (tmp_path / "drug.csv").write_text("ID,TIME,AMT,DV,EVID\n1,0,1.1,.,1\n1,1,.,9,0\n")
+    product = {"name": "another", "international_units": 9e6, "milligrams": 1.1, "molecular_weight": 15300}
+    drug = read_dataset(tmp_path / "drug.csv", outputs=["il2"], units={"AMT": "mg"}, specific_activity=product)
+    assert drug.in_units({"AMT": "IU"}).records["amt"].max() == pytest.approx(9e6, rel=1e-12)

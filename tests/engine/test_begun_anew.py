@@ -14,6 +14,7 @@ from pkpd.engine.compiler import quickly
 from pkpd.engine.predict import find_steps, predict
 from pkpd.engine.prepare import Carry, prepare
 from pkpd.engine.tolerances import Tolerances
+from pkpd.models import library
 from pkpd.models.indirect_response import indirect_response
 from pkpd.models.model import Model
 from pkpd.models.pk import pk
@@ -96,3 +97,20 @@ def test_derivatives_by_the_parameters_of_the_reset(last: str) -> None:
         by_difference.append(float(total(kin + h * unit, False) - total(kin - h * unit, False)) / (2 * h))
     np.testing.assert_allclose(forwards, by_difference, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(by_reverse, forwards, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("last", ["reset and dose", "steady state"])
+def test_without_states_of_its_own_there_is_nothing_to_begin_anew(last: str) -> None:
+    """Michaelis and Menten's elimination is a flow: after a reset all is as in a patient of the later parameters."""
+    saturable = library.model("pk_1cmt_iv_mm")
+    constant = {"v": 20.0, "vmax": 8.0, "km": 1.0}
+    begun = 8.0 if last == "steady state" else 4.0  # a reset goes by the parameters up to it, SS 1 by its own
+    changing = {name: np.full((4, 1), value) for name, value in constant.items()}
+    changing["vmax"] = np.array([4.0, 4.0, begun, 8.0])[:, None]
+    schedule = [Record(0.0, DOSE, 50.0), Record(12.0), RESETS[last], Record(30.0)]
+    ready = prepare(saturable, records_of([schedule]), changing, carry="nocb", tolerances=TIGHT)
+    found = compiled(ready, {name: jnp.asarray(value) for name, value in changing.items()})["conc"][3, 0]
+    alone = {name: np.full(1, value) for name, value in constant.items()}
+    fresh = prepare(saturable, records_of([schedule[2:]]), alone, tolerances=TIGHT)
+    expected = compiled(fresh, {name: jnp.asarray(value) for name, value in alone.items()})["conc"][1, 0]
+    assert float(found) == pytest.approx(float(expected), rel=1e-7)

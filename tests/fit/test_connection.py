@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from closed_forms import phenobarbital, reference, theophylline
 
 from pkpd.dataset import Dataset, read_dataset
 from pkpd.errors import InputError
-from pkpd.fit.connection import connected
+from pkpd.fit.connection import Connection, connected
 from pkpd.fit.fit import fit
 from pkpd.fit.objective import Approximation
 from pkpd.fit.scalar import Scalar
@@ -224,6 +225,28 @@ def changing_data(tmp_path, changes: int) -> Dataset:  # type: ignore[no-untyped
     path = tmp_path / "changing.csv"
     path.write_text("\n".join(lines))
     return read_dataset(path, outputs=["conc"], covariates=["W"], units={"AMT": "mg", "conc": "mg/L"})
+
+
+def test_covariates_are_carried_as_they_are_declared(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    changing_data(tmp_path, 3)
+    table = pd.read_csv(tmp_path / "changing.csv")
+    table["V"] = table["W"]
+    table.to_csv(tmp_path / "changing.csv", index=False)
+
+    def joined(*covariates: str, **rules: str) -> Connection:
+        effect = LogNormal(3.0, cv=0.3)
+        for name in covariates:
+            effect = effect * Covariate(name)
+        declared = {name: {"carry": rule} for name, rule in rules.items()}
+        data = read_dataset(
+            tmp_path / "changing.csv", outputs=["conc"], covariates=declared, units={"AMT": "mg", "conc": "mg/L"}
+        )
+        return connected(population(cl=effect), oral(), data)
+
+    assert joined("W", W="locf", V="nocb").prepared.carry == "locf"  # what nobody uses has no say
+    assert joined("V", W="locf", V="nocb").prepared.carry == "nocb"
+    with pytest.raises(InputError, match="by one rule, and these by several: W by locf, V by nocb; declare the same"):
+        joined("W", "V", W="locf", V="nocb")
 
 
 def test_parameters_that_change_in_time_have_the_same_objective_by_every_way(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -166,3 +166,16 @@ def test_a_sandwich_that_knows_too_much_is_told() -> None:
     told = [reason for reason in found.reasons if "all but singular" in reason]
     assert len(told) == 1 and "b and a correlate by 1.0000" in told[0]
     assert not [one for one in fitted(value, "r", exchangeable, **parameters).reasons if "singular" in one]
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "r", "s"])
+def test_where_the_prior_knows_all_its_sd_is_the_standard_error(kind: str) -> None:
+    """As with a typical value that sparse data say nothing about: no kind may take that for certainty, or for doubt."""
+    from numpyro.distributions import Normal as Gauss
+
+    population = Population(
+        {"mean": Normal(4.0, sd=fixed(1.0))}, {"y": Additive(fixed(0.5))}, priors={"mean": Gauss(5.0, 1e-3)}
+    )
+    table = plain_table(balanced(), "y")
+    found = fit(population, problem(population, table, constant), table, covariance=kind)
+    assert found.se["mean"] == pytest.approx(1e-3, rel=1e-3)

@@ -198,6 +198,17 @@ def test_starts_are_the_same_whatever_their_number(scalar: Scalar) -> None:
     assert not np.array_equal(starts(scalar.population, 3, seed=5)[1], few[1])
 
 
+def test_random_starts_stay_where_priors_allow(scalar: Scalar) -> None:
+    from numpyro.distributions import Uniform
+
+    name = next(one for one in scalar.population.thetas if scalar.population.thetas[one].transform == "log")
+    value = float(scalar.population.thetas[name].initial)
+    narrow = replace(scalar.population, priors={name: Uniform(0.9 * value, 1.1 * value)})
+    place = narrow.packing.names.index(name)
+    moved = np.exp([x[place] for x in starts(narrow, 20, seed=4)]) / value
+    assert moved.min() > 0.9 and moved.max() < 1.1 and np.ptp(moved) > 0.02
+
+
 def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> None:
     """A small oral data set: result complete, starts agree, the folder of checkpoints gives the same again."""
     import jax.numpy as jnp

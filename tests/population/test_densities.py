@@ -171,3 +171,20 @@ def test_modifiers_join_in_any_order() -> None:
     other = Proportional(0.3) & BelowLimit("M3") & StudentT(4)
     assert one == other
     assert one.parameters == {"sd": Theta(0.3, transform="log")}
+
+
+@pytest.mark.C6
+@pytest.mark.parametrize("limits", [(-np.inf, 0.05), (0.05, np.inf), (0.02, 0.3)])
+def test_what_lies_between_limits_bends_upwards_only(limits: tuple[float, float]) -> None:
+    """Else a subject whose every sample is below the limit has no curvature, and no objective."""
+    low, high = (np.full((1, 1), end) for end in limits)
+    no = np.zeros((1, 1), bool)
+    seen = Observations(jnp.ones((1, 1)), jnp.asarray(low), jnp.asarray(high), jnp.asarray(no), jnp.asarray(~no))
+    endpoint = Endpoint(Combined(0.05, 0.2) & BelowLimit("M3"), censored=True)
+    for m in np.geomspace(1e-3, 1e3, 25):
+        for s in np.geomspace(1e-3, 1e2, 25):
+            mm, ms, ss = (
+                float(one[0, 0]) for one in endpoint.information(*jnp.full((2, 1, 1), m).at[1].set(np.log(s)), seen, {})
+            )
+            assert mm >= 0
+            assert mm * ss >= ms**2 * (1 - 1e-9) - 1e-300

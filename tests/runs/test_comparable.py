@@ -7,6 +7,7 @@ import pytest
 from test_run_file import TEXT
 
 from pkpd.fit.connection import connected
+from pkpd.population.priors import said
 from pkpd.runs.build import build
 from pkpd.runs.compare import compared
 from pkpd.runs.file import read_run_file
@@ -48,12 +49,12 @@ def run_folder(folder: Path, name: str, text: str) -> Path:
     (folder / "own.py").write_text(OWN)
     (folder / "run.toml").write_text(text)
     built = build(read_run_file(folder / "run.toml"), folder / "table.csv")
-    said = scored(built.population, built.model, connected(built.population, built.model, built.dataset))
+    of = scored(built.population, built.model, connected(built.population, built.model, built.dataset))
     place = folder / name
     place.mkdir()
     place.joinpath("manifest.json").write_text(json.dumps({"sha256": {"data": "one"}}))
     common = {"ofv": 1.0, "convention": "", "method": "focei", "nodes": 1, "observations": 2}
-    place.joinpath("fit.json").write_text(json.dumps(common | {"scored": said}))
+    place.joinpath("fit.json").write_text(json.dumps(common | {"scored": of}))
     return place
 
 
@@ -64,3 +65,27 @@ def test_only_objectives_of_the_same_rows_and_unit_are_subtracted(tmp_path: Path
     assert rows[1]["delta_ofv"] == (None if note else 0.0)
     if note:
         assert rows[1]["note"] == f"next: no difference of objectives: {note}"
+
+
+def test_objectives_with_other_priors_are_not_subtracted(tmp_path: Path) -> None:
+    base, other = run_folder(tmp_path, "base", TEXT), run_folder(tmp_path, "next", TEXT)
+    said = json.loads((other / "fit.json").read_text())
+    (other / "fit.json").write_text(json.dumps(said | {"priors": {"cl": "Normal(loc=1.0, scale=0.5)"}}))
+    rows = compared([base, other])
+    assert rows[1]["delta_ofv"] is None
+    assert rows[1]["note"] == "next: no difference of objectives: other priors"
+
+
+def test_a_base_that_is_not_there_is_told(tmp_path: Path) -> None:
+    base, other = run_folder(tmp_path, "base", TEXT), run_folder(tmp_path, "next", TEXT)
+    (other / "manifest.json").write_text(json.dumps({"sha256": {"data": "one"}, "parent": "runs/gone"}))
+    rows = compared([base, other])
+    assert rows[1]["note"] == "next: it is based on 'gone', which is not among these, and compared with base"
+
+
+def test_priors_are_written_the_same_in_every_process() -> None:
+    """By the names of their parameters: the order of a distribution's leaves is another in each."""
+    from numpyro.distributions import LogNormal, Normal
+
+    assert said(Normal(1.0, 0.5)) == "Normal(loc=1.0, scale=0.5)"
+    assert said(LogNormal(1.0, 0.5)).startswith("LogNormal(base_dist=Normal(loc=1.0, scale=0.5), loc=1.0, scale=0.5")

@@ -6,6 +6,7 @@ import pytest
 from test_run_file import TEXT
 
 from pkpd.errors import InputError
+from pkpd.fit.connection import connected
 from pkpd.runs.build import Built, build
 from pkpd.runs.file import read_run_file
 
@@ -40,3 +41,15 @@ def test_levels_without_a_change_are_named(tmp_path: Path) -> None:
     effect = '{ covariate = "SEX", effect = "categorical", changes = { M = { initial = 0.1 } } }'
     assert built(tmp_path, effect).told == ("cl: F, X of SEX are one level, the one without a change",)
     assert built(tmp_path, effect.replace("M = { initial = 0.1 }", "M = 0.1, X = 0.2")).told == ()
+
+
+def test_two_effects_that_begin_alike_are_two(tmp_path: Path) -> None:
+    twice = ", ".join([EFFECT.replace("0.75", "{ initial = 0.0 }")] * 2)
+    with pytest.raises(InputError, match="2 estimated numbers are called 'cl_WT'"):
+        built(tmp_path, twice)
+
+
+def test_levels_that_are_coded_by_numbers(tmp_path: Path) -> None:
+    effect = '{ covariate = "WT", effect = "categorical", changes = { 70 = { initial = 0.1 } } }'
+    found = built(tmp_path, effect)
+    assert connected(found.population, found.model, found.dataset).problem.covariates["WT=70"].tolist() == [1.0] * 4

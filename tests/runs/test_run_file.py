@@ -128,6 +128,8 @@ def test_sites_are_named_by_their_column(tmp_path: Path) -> None:
         ("[priors.cl]", "[priors.clearance]", r"prior of 'clearance': nothing is called so"),
         ('effects = ["cl", "v"]', 'effects = ["cl", "ka"]', r"omega: 'ka' has no random effect"),
         ("initial = 30.0", 'initial = "thirty"', r"parameters.v.initial: input should be a valid number"),
+        ("[[omega]]", "[[omega]]\nsame_as = ['v', 'cl']", r"same_as takes the block of v, cl as it is; .* correlation"),
+        ("proportional = 0.2", "proportional = 0.2\nupper = 9.0", r"residual.conc: lower and upper go with transform"),
         ("outputs =", "outptus =", r"data: 'outptus' says nothing about a table"),
         ("initial = 30.0\n", "literature = true\n", r"parameters.v: the literature of this model has no 'v'"),
         ("[data]", "[data", r"cannot read the run file"),
