@@ -97,18 +97,18 @@ def _log_weights(
     values = population.packing.values(spread(x, problem))
     n = t.shape[1]
     constant = lgamma((FREEDOM + n) / 2) - lgamma(FREEDOM / 2) - n / 2 * log(FREEDOM * pi)
-    log_share = jax.nn.log_softmax(parts.log, axis=0) + 0.5 * dense.log_determinant(parts.w)
-    back = jnp.linalg.inv(jnp.moveaxis(parts.w, (0, 1), (-1, -2))) if len(parts.log) > 1 else None
+    log_share, back = 0.5 * dense.log_determinant(parts.w), None
+    if len(parts.log) > 1:
+        log_share = log_share + jax.nn.log_softmax(parts.log, axis=0)
+        back = jnp.linalg.inv(jnp.moveaxis(parts.w, (0, 1), (-1, -2)))
 
     def log_weight(drawn: tuple[Float[Array, "effect subject"], Int[Array, " subject"]]) -> Float[Array, " subject"]:
         u, slab = drawn
         z, w = kinks.chosen((parts.z, parts.w), slab)
         moved = z + dense.applied(dense.transposed(w), u)
         joint = -individual.loss(values, moved, None, problem) - n / 2 * log(2 * pi)
-        u = u[:, None]
-        if back is not None:
-            u = jnp.einsum("ksij,jks->iks", back, moved[:, None] - parts.z)
-        proposal = constant - (FREEDOM + n) / 2 * jnp.log1p((u**2).sum(axis=0) / FREEDOM)
-        return joint - jax.nn.logsumexp(proposal + log_share, axis=0)
+        u = u[:, None] if back is None else jnp.einsum("ksij,jks->iks", back, moved[:, None] - parts.z)
+        proposal = constant - (FREEDOM + n) / 2 * jnp.log1p((u**2).sum(axis=0) / FREEDOM) + log_share
+        return joint - (proposal[0] if back is None else jax.nn.logsumexp(proposal, axis=0))
 
     return jax.lax.map(log_weight, (t, which))
