@@ -79,8 +79,10 @@ def said(prior: Distribution) -> str:
     the order of its leaves is another in each process."""
     if isinstance(prior, list | tuple):
         return str(list(map(said, prior)))
-    if isinstance(prior, int | float | np.ndarray | jax.Array):
+    if isinstance(prior, int | float | np.generic | np.ndarray | jax.Array):
         return str(np.asarray(prior).tolist())
+    if not hasattr(prior, "__dict__"):
+        return type(prior).__name__
     made = {name: value for name, value in vars(prior).items() if not isinstance(value, tuple)}
     return f"{type(prior).__name__}({', '.join(f'{name}={said(made[name])}' for name in sorted(made))})"
 

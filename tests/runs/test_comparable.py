@@ -7,7 +7,8 @@ import pytest
 from test_run_file import TEXT
 
 from pkpd.fit.connection import connected
-from pkpd.population.priors import said
+from pkpd.models.library import model
+from pkpd.population.priors import literature_prior, said
 from pkpd.runs.build import build
 from pkpd.runs.compare import compared
 from pkpd.runs.file import read_run_file
@@ -88,4 +89,6 @@ def test_priors_are_written_the_same_in_every_process() -> None:
     from numpyro.distributions import LogNormal, Normal
 
     assert said(Normal(1.0, 0.5)) == "Normal(loc=1.0, scale=0.5)"
+    for prior in literature_prior(model("il2_sc_minimal")).values():
+        assert said(prior).startswith("LogNormal(base_dist=Normal(loc=")
     assert said(LogNormal(1.0, 0.5)).startswith("LogNormal(base_dist=Normal(loc=1.0, scale=0.5), loc=1.0, scale=0.5")
