@@ -79,6 +79,16 @@ class Fit:
     seconds: dict[str, float]
     compiling: float
 
+    def __str__(self) -> str:
+        """The estimates with their standard errors, the objective, and why it is suspect, if so."""
+        lines = [f"{'':24}{'estimate':>12}{'SE':>12}"]
+        for name, value in self.estimates.items():
+            lines.append(
+                f"{name:24}{value:12.4g}{self.se[name]:12.3g}" if name in self.se else f"{name:24}{value:12.4g}"
+            )
+        lines.append(f"{self.method.method}, objective {self.ofv:.3f} ({self.convention})")
+        return "\n".join([*lines, *(f"suspect: {reason}" for reason in self.reasons)])
+
     @property
     def evaluations(self) -> int:
         """How often all starts evaluated the objective and its gradient."""

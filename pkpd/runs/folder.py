@@ -54,8 +54,8 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
         found = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"'{folder}' has no readable {name} ({error}); give a folder made by pkpd fit") from error
-    if not isinstance(found, dict):
-        raise InputError(f"'{folder / name}' holds no table; give a folder made by pkpd fit")
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"'{folder / name}' holds nothing of a run; give a folder made by pkpd fit")
     return found
 
 

@@ -102,12 +102,13 @@ def run(
         said |= {"parent": written.said.parent, "description": written.said.description}
         said |= {"device": _device(), "started": _now(), "model": written.said.model, "data": str(table)}
         folder = claimed(out, said)
-        folder.text("model.toml", written.content.decode("utf-8"))
-        if source is not None:
-            folder.text("model.py", source.read_text(encoding="utf-8"))
-        frame = built.dataset.table
-        write_atomically(folder.path / "data.parquet", lambda path: frame.to_parquet(path, index=False))
-        folder.text("data.sha256", f"{hashes['data']}  {table.name}\n")
+        with _watched(folder):
+            folder.text("model.toml", written.content.decode("utf-8"))
+            if source is not None:
+                folder.text("model.py", source.read_text(encoding="utf-8"))
+            frame = built.dataset.table
+            write_atomically(folder.path / "data.parquet", lambda path: frame.to_parquet(path, index=False))
+            folder.text("data.sha256", f"{hashes['data']}  {table.name}\n")
     beside: dict[str, Any] = {"assumptions": [f"the prior of {one} is an assumption" for one in built.assumptions]}
     beside["assumptions"] += _by_activity(built.dataset.units, joined.dataset.units)
     converted = _converted(built.dataset.units, joined.dataset.units)

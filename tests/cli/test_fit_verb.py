@@ -210,6 +210,9 @@ def test_mistakes_are_told_before_a_folder_is_made(few: Path, capsys: pytest.Cap
     (few / "out" / "manifest.json").write_text('{"status": "running"}')
     assert run(["runs", "show", str(few / "out")]) == 2
     assert "is a run without results, status running" in capsys.readouterr().err
+    (few / "out" / "fit.json").write_text("{}")
+    assert run(["runs", "show", str(few / "out")]) == 2
+    assert "holds nothing of a run" in capsys.readouterr().err
     for other in (few / "few.cvs", few, Path()):
         assert run(["fit", str(few / "run.toml"), str(other), "--out", str(few / "out")]) == 2
         assert "E-FILE" in capsys.readouterr().err

@@ -239,6 +239,9 @@ def test_a_fit_tells_what_it_found_and_resumes_as_a_whole(tmp_path: Path) -> Non
     assert [start for start, _ in told] == [k for k, one in enumerate(found.starts) for _ in range(one.steps)]
     assert found.ofv == pytest.approx(found.subject_ofv.sum(), abs=1e-9)
     assert set(found.se) == set(found.estimates)
+    shown = str(found).splitlines()
+    assert shown[1].split() == ["ka", f"{found.estimates['ka']:.4g}", f"{found.se['ka']:.3g}"]
+    assert shown[-1].startswith(f"focei, objective {found.ofv:.3f} (-2 log L")
     assert list(found.etas) == ["ka", "cl", "v"]
     # 16 subjects: three times the SE of a log-scale mean of 0.3.
     for name, v in (("ka", 1.0), ("cl", 3.0), ("v", 20.0)):
