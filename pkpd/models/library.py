@@ -108,6 +108,9 @@ def model(name: str) -> Model:
     if name not in MODELS:
         from difflib import get_close_matches
 
+        if ">>" in name:
+            said = " >> ".join(f"model('{one.strip()}')" for one in name.split(">>"))
+            raise InputError(f"'{name}' is not one model of the library but several: write {said}")
         close = get_close_matches(name, MODELS, n=3)
         hint = f"closest: {', '.join(close)} (see `pkpd models list`)" if close else "see `pkpd models list`"
         raise InputError(f"no model '{name}'; {hint}")

@@ -182,6 +182,10 @@ def initial_estimate(value: Any, kind: Kind | None = None) -> Theta:
     return Theta(float(value), transform=kind)
 
 
+_LARGEST_CV = 10.0
+"""Beyond that the parameters of most subjects would differ by orders of magnitude; who means it gives the sd."""
+
+
 def _spread(sd: Spread, cv: Spread = None) -> Theta | None:
     given = sd if cv is None else cv
     if given is None:
@@ -193,5 +197,7 @@ def _spread(sd: Spread, cv: Spread = None) -> Theta | None:
         raise InputError(f"a spread of {theta.initial:g} is no initial estimate; it is larger than 0")
     if (theta.lower, theta.upper) != (-inf, inf):
         raise InputError("a spread has no bounds but 0: leave lower and upper out, or give it a prior")
+    if cv is not None and theta.initial > _LARGEST_CV:
+        raise InputError(f"a cv is no percentage: for {theta.initial:g} % write {theta.initial / 100:g}")
     number = theta.initial if cv is None else inverse_normal_scale(theta.initial)
     return Theta(number, fixed=theta.fixed)

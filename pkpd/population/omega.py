@@ -159,10 +159,15 @@ def _correlation_factor(label: str, block: Block) -> np.ndarray:
     matrix = np.eye(n)
     below = np.tril_indices(n, -1)
     given = block.correlation
-    rows = np.full(len(below[0]), given) if isinstance(given, float | int) else np.array([c for r in given for c in r])
-    if rows.shape != below[0].shape:
-        raise InputError(f"{label}: a Block of {n} has {len(below[0])} correlations, {rows.size} are given")
-    matrix[below] = rows
+    if isinstance(given, float | int):
+        matrix[below] = given
+    else:
+        if [len(row) for row in given] != list(range(1, n)):
+            raise InputError(
+                f"{label}: the rows below the diagonal of a Block of {n} have "
+                f"{', '.join(map(str, range(1, n)))} correlations, those given {', '.join(str(len(r)) for r in given)}"
+            )
+        matrix[below] = [one for row in given for one in row]
     matrix = matrix + np.tril(matrix, -1).T
     try:
         return np.linalg.cholesky(matrix)

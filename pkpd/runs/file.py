@@ -80,6 +80,7 @@ def _told(kind: str, place: tuple[Any, ...], message: str) -> str:
         return f"no such key; {closest(str(place[-1]), _section(place).model_fields)}"
     if kind == "missing":
         return "is missing"
+    message = message.removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 
 

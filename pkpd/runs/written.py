@@ -46,6 +46,17 @@ def _list(given: Any) -> Any:
     return tuple(given) if isinstance(given, list) else given
 
 
+def _triangle(given: Any) -> Any:
+    """One number, or rows of numbers, which are told as one thing where they are neither."""
+    rows = given if isinstance(given, list) else [given]
+    numbers = [one for row in rows for one in (row if isinstance(row, list) else [row])]
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers) or (
+        isinstance(given, list) and not all(isinstance(row, list) for row in given)
+    ):
+        raise ValueError("one number for all pairs, or the rows below the diagonal, [[0.1], [0.1, 0.2]] for three")
+    return tuple(map(tuple, given)) if isinstance(given, list) else given
+
+
 Estimated = Annotated[Value, BeforeValidator(_estimated)]
 Constant = Annotated[Value, BeforeValidator(_constant)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
@@ -85,9 +96,7 @@ class OmegaBlock(Section):
     """Effects that correlate (`correlation`: one number, or rows below the diagonal), or share the block `same_as`."""
 
     effects: Names
-    correlation: (
-        Number | Annotated[tuple[Annotated[tuple[Number, ...], BeforeValidator(_list)], ...], BeforeValidator(_list)]
-    ) = 0.1
+    correlation: Annotated[Number | tuple[tuple[Number, ...], ...], BeforeValidator(_triangle)] = 0.1
     fixed: bool = False
     same_as: Names | None = None
 

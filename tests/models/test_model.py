@@ -139,6 +139,11 @@ def test_a_model_there_is_not(name: str, close: str) -> None:
         model(name)
 
 
+def test_several_models_in_one_name_are_told_how_to_join() -> None:
+    with pytest.raises(InputError, match=r"write model\('il2_sc'\) >> model\('treg_proliferation'\)"):
+        model("il2_sc >> treg_proliferation")
+
+
 def test_nothing_close_points_to_the_list() -> None:
     with pytest.raises(InputError, match="see `pkpd models list`"):
         model("?")
