@@ -30,9 +30,14 @@ def individual_effects(population: Population, x: np.ndarray, z: np.ndarray, pro
 
 
 def eta_shrinkage(population: Population, x: np.ndarray, z: np.ndarray, problem: Problem) -> dict[str, float]:
-    """Of each effect between subjects, `cl`, and between sites, `cl SITE`; NaN where its omega is 0."""
-    values, between, shared = _numbers(_levels(jnp.asarray(x), jnp.asarray(z), population, problem))
+    """Of each effect between subjects, `cl`, between occasions, `cl OCC`, and between sites, `cl SITE`; NaN where its
+    omega is 0. All occasions together, each of a subject that has records in it."""
+    values, between, within, shared = _numbers(_levels(jnp.asarray(x), jnp.asarray(z), population, problem))
     found = _shrunk(population.between, values, between)
+    if population.within is not None:
+        there = np.asarray(problem.occasions).any(axis=1)
+        of_occasions = _shrunk(population.within, values, {name: eta[there] for name, eta in within.items()})
+        found |= {f"{effect} OCC": value for effect, value in of_occasions.items()}
     if population.shared is not None:
         # Each site counts once, however many subjects it has.
         one_each = np.unique(np.asarray(problem.sharing.site), return_index=True)[1]
@@ -76,11 +81,16 @@ def _effects(x: Array, z: Array, population: Population, problem: Problem) -> di
 
 @compiled("population", once=True)
 def _levels(x: Array, z: Array, population: Population, problem: Problem) -> tuple[dict[str, Array], ...]:
-    """The value of every coordinate, and eta between subjects and between sites, for each subject."""
-    values, shared = population.packing.values(spread(x, problem)), {}
+    """The value of every coordinate, and eta between subjects, occasions `[occasion, subject]`, and sites."""
+    values, within, shared = population.packing.values(spread(x, problem)), {}, {}
+    own = len(population.between.effects)
+    if population.within is not None:
+        count = len(population.within.effects)
+        each = [population.within.etas(values, z[own + k * count :]) for k in range(problem.occasion_count)]
+        within = jax.tree.map(lambda *etas: jnp.stack(etas), *each)
     if population.shared is not None:
         shared = population.shared.etas(values, z[z.shape[0] - len(population.site_effects) :])
-    return values, population.between.etas(values, z[: len(population.between.effects)]), shared
+    return values, population.between.etas(values, z[:own]), within, shared
 
 
 def _numbers(found: Any) -> Any:

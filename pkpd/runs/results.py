@@ -199,7 +199,8 @@ def _shrunk(name: str, kind: str, fit: Fit) -> float:
         return nan  # random effects that were never found have not shrunk
     if kind == "omega":
         level, _, effect = name.partition(".")
-        effect = {"omega": effect, "omega_site": f"{effect} {fit.population.site}"}.get(level, "")
+        levels = {"omega": effect, "omega_iov": f"{effect} OCC", "omega_site": f"{effect} {fit.population.site}"}
+        effect = levels.get(level, "")
         return fit.eta_shrinkage.get(effect, nan)
     return fit.epsilon_shrinkage.get(name.partition(".")[0], nan) if kind == "sigma" else nan
 

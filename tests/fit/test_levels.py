@@ -11,6 +11,7 @@ from pkpd.fit.fit import fit
 from pkpd.fit.objective import Approximation, evaluate
 from pkpd.fit.pooled import individual_estimates, pooled
 from pkpd.fit.problem import problem
+from pkpd.fit.shrinkage import eta_shrinkage
 from pkpd.population.individual import BoxCox, Normal
 from pkpd.population.population import Population
 from pkpd.population.residual import Additive
@@ -38,6 +39,28 @@ def test_occasions_add_their_variance_to_the_records_of_an_occasion(approximatio
     expected = -2 * normal.logpdf(value.T) - RECORDS * np.log(2 * np.pi)
     found = evaluate(jnp.asarray(population.packing.start()), population, approximation, data)
     np.testing.assert_allclose(np.asarray(found.value), expected, atol=1e-10)
+
+
+def test_shrinkage_between_occasions_counts_those_that_a_subject_has() -> None:
+    """By the conditional mean of a normal density; the last two subjects have no third occasion."""
+
+    def predict(p: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        return {"y": p["mean"]}
+
+    value, occasion = drawn(), OCCASION.copy()
+    occasion[-1, -2:] = 1
+    population = Population({"mean": Normal(2.5, sd=0.8, occasion_sd=0.4)}, {"y": Additive(0.6)})
+    data = problem(population, plain_table(value, "y", occasion=occasion), predict)
+    x = population.packing.start()
+    z = np.asarray(evaluate(jnp.asarray(x), population, Approximation("focei"), data).z)
+    etas = []
+    for mine, y in zip(occasion.T, value.T, strict=True):
+        of = 0.4**2 * (mine == np.arange(3)[:, None])
+        variance = 0.64 + 0.16 * (mine[:, None] == mine) + 0.36 * np.eye(RECORDS)
+        etas.append((of @ np.linalg.solve(variance, y - 2.5))[: mine.max() + 1])
+    found = eta_shrinkage(population, x, z, data)
+    assert list(found) == ["mean", "mean OCC"]
+    assert found["mean OCC"] == pytest.approx(1 - np.sqrt((np.concatenate(etas) ** 2).mean()) / 0.4, abs=1e-9)
 
 
 @pytest.mark.C2
