@@ -174,7 +174,7 @@ def estimated(
     outer = QuasiNewton() if estimator is None else estimator
     if not isinstance(starts, int) or starts < 1:
         raise InputError(f"starts={starts}: a fit has a whole number of starts, one or more")
-    refuse_impossible(population, problem, table)
+    refuse_impossible(population, scalar.approximation, problem, table)
     clock = Clock()
     if covariance is not None:
         prepare(scalar)

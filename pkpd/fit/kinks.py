@@ -35,6 +35,12 @@ _ANYWHERE = 1e3
 _NOTHING = 50.0
 """By so much more of F than in the best slab a slab does not count."""
 
+_TOUCHING = 0.01 * _BESIDE
+"""So near an edge, in log psi, is on it."""
+
+_TOWARDS = 8
+"""Steps of Newton's method into a slab, of which one is enough wherever log psi is linear in z."""
+
 _T = TypeVar("_T")
 
 
@@ -132,21 +138,25 @@ class Surface(NamedTuple):
         return jax.vmap(lambda unit: jax.jvp(self.normal, (z,), (unit,))[1])(units(z))
 
     def start(self, slab: Slab) -> Z:
-        """Where the search in a slab begins: as near to z = 0 as can be, and not on an edge."""
+        """Where the search in a slab begins: as near to z = 0 as can be, and not on an edge. A slab that psi cannot
+        come to is left outside."""
         inset = 0.25 * jnp.minimum(slab.high - slab.low, 1.0)
         return self.moved(jnp.zeros((self.individual.effects(self.problem), len(inset))), slab, inset)
 
     def moved(self, z: Z, slab: Slab, inset: PerSubject | float = 0.0) -> Z:
         """z, moved along the normal to where it lies in its slab, by so much from the edges."""
 
-        def nearer(z: Z) -> Z:
+        def nearer(_: Array, z: Z) -> Z:
             a, s = self.normal(z), self.at(z)
             off = jnp.clip(s, slab.low + inset, slab.high - inset) - s
             return z + a * (off / (a**2).sum(axis=0))[None]
 
-        for _ in range(3):
-            z = nearer(z)
-        return z
+        return jax.lax.fori_loop(0, _TOWARDS, nearer, z)
+
+    def within(self, z: Z, slab: Slab) -> Bool[Array, " column"]:
+        """Whether z lies in its slab: beyond an edge F may well be lower."""
+        s = self.at(z)
+        return (s >= slab.low - _TOUCHING) & (s <= slab.high + _TOUCHING)
 
     def bent(self, z: Z, step: Z, w: Array, slab: Slab) -> Z:
         """Of a step -H^-1 g the one to the parabola's lowest point in the slab."""
@@ -161,7 +171,7 @@ def kept(surface: Surface, z: Z, slab: Slab) -> Held:
     """Those that lie on an edge."""
     s = surface.at(z)
     edge = jnp.where(s - slab.low < slab.high - s, slab.low, slab.high)
-    which = jnp.abs(s - edge) < 0.01 * _BESIDE
+    which = jnp.abs(s - edge) < _TOUCHING
     return Held(slab, jnp.where(which, 1.0, 0.0), jnp.where(which, edge, 0.0), jnp.zeros_like(s), jnp.zeros_like(s))
 
 

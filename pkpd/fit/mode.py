@@ -91,6 +91,8 @@ def modes(
         if slab is not None:
             z = surface.moved(z, slab)
         value, gradient, curvature = individual.expanded(values, z, centre, problem)
+        if slab is not None:
+            value = jnp.where(surface.within(z, slab), value, jnp.inf)
         value = arrow.joined(value, sharing)
         same = jnp.abs(value - search.value) <= _NOISE * (1.0 + jnp.abs(value))
         closer = steepness(gradient) <= steepness(search.gradient)
@@ -128,7 +130,8 @@ def modes(
     zero, none = jnp.zeros((n, subjects)), jnp.zeros((n, n, subjects))
     unit = none + jnp.eye(n)[:, :, None]
     start = zero if slab is None else surface.start(slab)
-    search = Search(start, nothing + jnp.inf, zero, unit, none, nothing, ~yes, yes, jnp.asarray(0))
+    running = yes if slab is None else surface.within(start, slab)
+    search = Search(start, nothing + jnp.inf, zero, unit, none, nothing, ~yes, running, jnp.asarray(0))
     search = jax.lax.while_loop(lambda s: s.running.any() & (s.steps < STEPS), advance, search)
     found = jnp.isfinite(search.value) & ~search.running
     return Modes(search.z, search.value, found, jnp.full(subjects, search.steps), slab)

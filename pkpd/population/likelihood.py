@@ -17,6 +17,9 @@ from pkpd.population.residual import Residual, UserDensity
 
 Grid = Float[Array, "observation subject"]
 Mask = Bool[Array, "observation subject"]
+NOTHING = 1e-40
+"""A prediction below this is none, as before a lag: whatever was not measured is then below its limit for certain."""
+
 Leaf = Any
 """An array `[observation, subject]`; while JAX differentiates, whatever it puts in the place of one."""
 
@@ -49,6 +52,9 @@ class Endpoint:
         transformation = self.residual.transformation
         # A value that is not used must not meet a logarithm either: its derivative would spoil the others'.
         f = jnp.where(observed.scored, f, 1.0 if transformation is None else transformation.inside)
+        if self.censored and self.residual.vanishes:
+            none = observed.scored & ~observed.measured & (jnp.abs(f) < NOTHING)
+            f = jnp.where(none, NOTHING, f)
         return f if transformation is None else transformation.apply(f, p.get("shape", 0.0))
 
     def log_scale(self, m: Grid, p: Mapping[str, Array]) -> Grid:
@@ -66,6 +72,8 @@ class Endpoint:
         used = scored & observed.measured
         e = self.standardised(m, log_s, observed, p)
         density = residual.noise.log_density(e) - log_s + self._log_slope(observed.value, used, p)
+        # Nothing scatters around a prediction without error: what was measured beside it is impossible.
+        density = jnp.where(used & jnp.isneginf(log_s), -jnp.inf, density)
         if self.censored:
             density = jnp.where(observed.measured, density, self._between(observed.low, observed.high, m, log_s, p))
         if residual.below is not None and residual.below.method == "M4":

@@ -108,6 +108,12 @@ class Residual:
         return replace(self, **{place: other})
 
     @property
+    def vanishes(self) -> bool:
+        """Whether a prediction of 0 has no error, or no transform."""
+        at_zero = isinstance(self.scale, Proportional | Power)
+        return at_zero or (self.transformation is not None and self.transformation.support[0] == 0.0)
+
+    @property
     def parameters(self) -> dict[str, Expression]:
         """Everything that may be estimated, by label."""
         found = dict(self.scale.parameters)

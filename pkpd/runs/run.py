@@ -86,7 +86,7 @@ def run(
         method=chosen["solver"],
         tolerances=Tolerances(**limits) if limits else None,
     )
-    refuse_impossible(built.population, joined.problem, joined.table)
+    refuse_impossible(built.population, approximation, joined.problem, joined.table)
     hashes = {"run_file": sha256(written.content), "data": sha256(table.read_bytes())}
     described = table.with_suffix(".toml")
     if described.is_file():

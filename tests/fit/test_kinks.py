@@ -7,21 +7,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from pkpd.dataset import read_dataset
+from pkpd.errors import InputError
 from pkpd.fit.connection import Connection, connected
 from pkpd.fit.fit import fit
+from pkpd.fit.importance import importance
+from pkpd.fit.impossible import refuse_impossible
 from pkpd.fit.objective import Approximation
 from pkpd.fit.scalar import Scalar
 from pkpd.models.absorption import first_order
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Route, State
 from pkpd.models.pk import pk
 from pkpd.population.expression import Theta
-from pkpd.population.individual import LogNormal
+from pkpd.population.individual import LogitNormal, LogNormal, Random
 from pkpd.population.omega import Block
 from pkpd.population.population import Population
-from pkpd.population.residual import Combined
+from pkpd.population.residual import BelowLimit, Combined, Proportional, Residual, exponential
 
+SAMPLED = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0])
 HOURS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 6.0, 9.0, 12.0, 24.0])
 SUBJECTS = 12
 TYPICAL = {"d1": (1.45, 0.3), "cl": (4.2, 0.3), "v": (34.0, 0.2)}
@@ -99,21 +104,26 @@ def test_modes_on_kinks_are_minima(durations: tuple[Population, Connection, NDAr
     assert on_kinks >= 2
 
 
-def lags(folder: Path, subjects: int = 12) -> tuple[Population, Connection, NDArray]:
+def lags(
+    folder: Path,
+    subjects: int = 12,
+    tlag: Random = LogNormal(0.8, sd=0.4),  # noqa: B008 a frozen value
+    error: Residual | Combined = Combined(0.1, 0.1),  # noqa: B008
+    lloq: float = -np.inf,
+) -> tuple[Population, Connection, NDArray]:
     """One compartment, first-order absorption after a lag that alone varies, so that its integral is one by quadrature;
-    sampled so densely that a subject's F has minima in several slabs."""
-    rng, lines, values = np.random.default_rng(4), ["ID,TIME,AMT,DV,EVID"], []
-    hours = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0])
+    sampled so densely that a subject's F has minima in several slabs. Samples below `lloq` are censored: NaN."""
+    rng, lines, values = np.random.default_rng(4), ["ID,TIME,AMT,DV,EVID,CENS"], []
     for subject in range(1, subjects + 1):
-        f = lagged(hours, 0.8 * np.exp(0.4 * rng.standard_normal()))
-        y = f * (1 + 0.1 * rng.standard_normal(len(hours))) + 0.1 * rng.standard_normal(len(hours))
-        lines.append(f"{subject},0,100,.,1")
-        lines += [f"{subject},{t},.,{dv},0" for t, dv in zip(hours, y, strict=True)]
-        values.append(y)
+        f = lagged(SAMPLED, 0.8 * np.exp(0.4 * rng.standard_normal()))
+        y = f * (1 + 0.1 * rng.standard_normal(len(SAMPLED))) + 0.1 * rng.standard_normal(len(SAMPLED))
+        lines.append(f"{subject},0,100,.,1,0")
+        lines += [f"{subject},{t},.,{max(dv, lloq)},0,{int(dv < lloq)}" for t, dv in zip(SAMPLED, y, strict=True)]
+        values.append(np.where(y < lloq, np.nan, y))
     path = folder / "lags.csv"
     path.write_text("\n".join(lines) + "\n")
     fixed = {name: Theta(value, fixed=True) for name, value in {"ka": 1.2, "cl": 3.5, "v": 35.0}.items()}
-    population = Population(fixed | {"tlag": LogNormal(0.8, sd=0.4)}, {"conc": Combined(0.1, 0.1)})
+    population = Population(fixed | {"tlag": tlag}, {"conc": error})
     data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
     return population, connected(population, pk(first_order(lag=True)), data), np.array(values)
 
@@ -123,32 +133,75 @@ def lagged(hours: NDArray, lag: float) -> NDArray:
     return 100.0 * 1.2 / 35.0 / (1.2 - k) * (np.exp(-k * t) - np.exp(-1.2 * t))
 
 
+def log_joint(z: float, y: NDArray, error: tuple[float, float], lloq: float = -np.inf) -> float:
+    """log p(y, z) without n log(2 pi)/2, by hand; -inf where a sample was measured before anything arrived."""
+    f = lagged(SAMPLED, 0.8 * np.exp(0.4 * z))
+    sd, below = np.hypot(error[0], error[1] * f), np.isnan(y)
+    if not (sd[~below] > 0).all():
+        return -np.inf
+    e = (y[~below] - f[~below]) / sd[~below]
+    beyond = norm.logcdf((lloq - f[below]) / np.where(sd[below] > 0, sd[below], 1e-9)).sum()
+    return float(-0.5 * (e**2).sum() - np.log(sd[~below]).sum() + beyond - 0.5 * z**2)
+
+
+def exact(y: NDArray, error: tuple[float, float], lloq: float = -np.inf) -> float:
+    """-2 log L of one subject by quadrature between the kinks."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    edges = np.concatenate([[-5.0], np.log(SAMPLED / 0.8) / 0.4, [5.0]])
+    parts = []
+    for low, high in itertools.pairwise(edges):
+        points, width = 0.5 * (low + high) + 0.5 * (high - low) * nodes, 0.5 * (high - low)
+        parts += [log_joint(z, y, error, lloq) + np.log(width * w) for z, w in zip(points, weights, strict=True)]
+    return float(-2.0 * (np.logaddexp.reduce(parts) - 0.5 * np.log(2 * np.pi)))
+
+
 @pytest.mark.parametrize(("method", "close"), [("focei", 0.25), ("laplace", 0.25)])
 def test_all_slabs_count_each_by_its_own_lowest_point(tmp_path: Path, method: str, close: float) -> None:
     """-2 log L of each subject by quadrature between the kinks. The lowest of the modes alone is far off it."""
     population, joined, values = lags(tmp_path)
-    hours = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0])
     found = Scalar(population, Approximation(method), joined.problem).evaluation(population.packing.start())
     assert not found.failed.any()
-    nodes, weights = np.polynomial.legendre.leggauss(40)
-    edges = np.concatenate([[-5.0], np.log(hours / 0.8) / 0.4, [5.0]])
     for value, z, y in zip(found.value, np.asarray(found.z)[0], values, strict=True):
-
-        def log_joint(z: float, y: NDArray = y) -> float:
-            f = lagged(hours, 0.8 * np.exp(0.4 * z))
-            variance = 0.1**2 + (0.1 * f) ** 2
-            return float(-0.5 * np.sum((y - f) ** 2 / variance + np.log(variance)) - 0.5 * z**2)
-
-        parts = []
-        for low, high in itertools.pairwise(edges):
-            points = 0.5 * (low + high) + 0.5 * (high - low) * nodes
-            parts += [
-                log_joint(point) + np.log(0.5 * (high - low) * w) for point, w in zip(points, weights, strict=True)
-            ]
-        exact = -2.0 * (np.logaddexp.reduce(parts) - 0.5 * np.log(2 * np.pi))
-        assert value == pytest.approx(exact, abs=close)
+        assert value == pytest.approx(exact(y, (0.1, 0.1)), abs=close)
         everywhere = np.linspace(-4.0, 4.0, 8001)
-        assert -log_joint(z) <= -max(map(log_joint, everywhere)) + 1e-6
+        lowest = max(log_joint(one, y, (0.1, 0.1)) for one in everywhere)
+        assert -log_joint(z, y, (0.1, 0.1)) <= -lowest + 1e-6
+
+
+@pytest.mark.parametrize("error", [Proportional(0.15), exponential(0.15)])
+def test_nothing_has_arrived_and_nothing_scatters(tmp_path: Path, error: Residual | Proportional) -> None:
+    """Errors that vanish with the prediction: what was measured before a dose arrives is impossible, what lies below
+    the limit there certain. Slabs with the former do not count, and draws from them weigh nothing."""
+    population, joined, values = lags(tmp_path, error=error & BelowLimit("M3"), lloq=0.15)
+    x = population.packing.start()
+    refuse_impossible(population, Approximation("focei"), joined.problem, joined.table)
+    found = Scalar(population, Approximation("focei"), joined.problem).evaluation(x)
+    assert not found.failed.any()
+    sampled = importance(population, x, found, joined.problem, draws=3000)
+    if error == Proportional(0.15):
+        each = [exact(y, (0.0, 0.15), 0.15) for y in values]
+        np.testing.assert_allclose(found.value, each, atol=0.8)  # a density of 0 at an edge is no Gaussian
+        assert sampled.value == pytest.approx(sum(each), abs=4 * sampled.error)
+    assert found.value.sum() == pytest.approx(sampled.value, abs=3.0)
+    assert sampled.error < 0.5
+
+
+def test_foce_cannot_do_without_the_error_of_the_typical_prediction(tmp_path: Path) -> None:
+    population, joined, _ = lags(tmp_path, error=Proportional(0.15) & BelowLimit("M3"), lloq=0.15)
+    with pytest.raises(InputError, match=r"so is the error's SD, .* in row 5 \(subject 1\)"):
+        refuse_impossible(population, Approximation("foce"), joined.problem, joined.table)
+
+
+def test_a_slab_out_of_reach_is_not_searched(tmp_path: Path) -> None:
+    """A lag of at most 1.2 h has no slabs beyond."""
+    tlag = LogitNormal(0.8, sd=0.8, lower=0.0, upper=1.2)
+    population, joined, _ = lags(tmp_path, tlag=tlag)
+    x = population.packing.start()
+    found = Scalar(population, Approximation("laplace"), joined.problem).evaluation(x)
+    assert not found.failed.any()
+    assert found.steps.max() < 60
+    sampled = importance(population, x, found, joined.problem, draws=3000)
+    assert found.value.sum() == pytest.approx(sampled.value, abs=1.0)
 
 
 def test_nothing_jumps_where_a_mode_comes_onto_a_kink(tmp_path: Path) -> None:
