@@ -103,14 +103,14 @@ def connected(
 
 
 def _carry(population: Population, dataset: Dataset) -> Carry:
-    """How the covariates in use are carried that change within a subject."""
+    """How the covariates in use are carried that change within a subject; where none in use does, as all others are
+    if they agree: what occasions do hangs on the data then, not on which covariates a model tries."""
     used = {one.covariate if isinstance(one, Level) else one.name for one in population.covariates}
     counts = dataset.table.groupby("id", observed=True).nunique(dropna=False)
-    rules = {
-        one.name: one.carry
-        for one in dataset.covariates
-        if one.name in used and (counts[one.name].to_numpy() > 1).any()
-    }
+    changing = {one.name: one.carry for one in dataset.covariates if (counts[one.name].to_numpy() > 1).any()}
+    rules = {name: carry for name, carry in changing.items() if name in used}
+    if not rules and len(set(changing.values())) == 1:
+        rules = changing
     if len(set(rules.values())) > 1:
         said = ", ".join(f"{name} by {rule}" for name, rule in rules.items())
         raise InputError(

@@ -91,11 +91,18 @@ def two_stage(population: Population, problem: Problem, table: Table, *, width: 
     priors = {effect: sd for effect, sd in priors.items() if sd > 0}
     alone = _each_alone(population, priors)
     first, seen = _first_stage(alone, problem, table)
-    # The whitener of the curvature: of a prior variance of 1, what the observations leave.
-    w = np.asarray(Scalar(alone, first.method, seen).evaluation(first.x).w)
-    left = dict(zip(alone.between.effects, (w**2).sum(axis=0), strict=True))
-    left = {effect: left[effect] for effect in priors}
-    failed = _failed(left, seen, table)
+    failed: dict[Any, str] = {}
+    while True:
+        # The whitener of the curvature: of a prior variance of 1, what the observations leave.
+        w = np.asarray(Scalar(alone, first.method, seen).evaluation(first.x).w)
+        left = dict(zip(alone.between.effects, (w**2).sum(axis=0), strict=True))
+        left = {effect: left[effect] for effect in priors}
+        failed = _failed(left, seen, table) | failed
+        vague = np.array([subject in failed for subject in table.subjects]) & _observed(seen)
+        if not vague.any() or len(table.subjects) - len(failed) < 2:
+            break
+        # Who has no estimate of its own counts for nothing in what all have in common, either.
+        first, seen = _first_stage(alone, _without(seen, vague), table)
     kept = np.array([subject not in failed for subject in table.subjects])
     if kept.sum() < 2:
         told = "; ".join(f"subject {subject}: {why}" for subject, why in list(failed.items())[:10])
@@ -198,10 +205,14 @@ def _without(problem: Problem, who: Bool[np.ndarray, " subject"]) -> Problem:
     return replace(problem, observations=observations, constant=jnp.where(jnp.asarray(who), 0.0, problem.constant))
 
 
+def _observed(problem: Problem) -> Bool[np.ndarray, " subject"]:
+    """In whom anything was observed."""
+    return np.any([np.asarray(one.scored).any(axis=0) for one in problem.observations.values()], axis=0)
+
+
 def _failed(left: dict[str, Float[np.ndarray, " subject"]], seen: Problem, table: Table) -> dict[Any, str]:
     """Why a subject has no estimate of its own, of those that have none."""
-    observed = np.any([np.asarray(one.scored).any(axis=0) for one in seen.observations.values()], axis=0)
-    found = {}
+    observed, found = _observed(seen), {}
     for i, subject in enumerate(table.subjects):
         vague = [effect for effect, share in left.items() if not share[i] <= OWED]
         if not (table.endpoint[:, i] != "").any():

@@ -195,6 +195,8 @@ def _spread(sd: Spread, cv: Spread = None) -> Theta | None:
         raise InputError(f"the spread '{theta.name}' has a name of its own; to share a variance use Same")
     if not theta.initial > 0 and not (theta.fixed and theta.initial == 0):
         raise InputError(f"a spread of {theta.initial:g} is no initial estimate; it is larger than 0")
+    if isinstance(given, Theta) and given.transform is not None:
+        raise InputError("a spread has no transform; the scale on which it is estimated is known")
     if (theta.lower, theta.upper) != (-inf, inf):
         raise InputError("a spread has no bounds but 0: leave lower and upper out, or give it a prior")
     if cv is not None and theta.initial > _LARGEST_CV:

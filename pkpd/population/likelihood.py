@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from pkpd.population.noise import log_between
+from pkpd.population.noise import Gaussian, log_between
 from pkpd.population.residual import Residual, UserDensity
 
 Grid = Float[Array, "observation subject"]
@@ -47,6 +47,11 @@ class Endpoint:
     residual: Residual
     censored: bool
 
+    @property
+    def truncated(self) -> bool:
+        """Whether observations are those of something positive."""
+        return self.residual.below is not None and self.residual.below.method == "M4"
+
     def location(self, f: Grid, observed: Observations, p: Mapping[str, Array]) -> Grid:
         """m: the prediction, transformed where both sides are; a harmless number where nothing is scored."""
         transformation = self.residual.transformation
@@ -76,7 +81,7 @@ class Endpoint:
         density = jnp.where(used & jnp.isneginf(log_s), -jnp.inf, density)
         if self.censored:
             density = jnp.where(observed.measured, density, self._between(observed.low, observed.high, m, log_s, p))
-        if residual.below is not None and residual.below.method == "M4":
+        if self.truncated:
             zero, none = -m * jnp.exp(-log_s), jnp.zeros_like(scored)
             density = density - log_between(residual.noise, zero, zero, none, ~none)
         return jnp.where(scored, density, 0.0)
@@ -91,22 +96,22 @@ class Endpoint:
     ) -> tuple[Grid, Grid, Grid]:
         """Curvature of -log p in (m, m), (m, log s), (log s, log s).
 
-        Expected for a measured normal or t observation, as in FOCE; for one between limits without second derivatives
-        of the standardised limits, as Gauss and Newton would: -log P is convex in those, in m and log s it is not, and
-        a subject with little else would have no curvature at all. Observed with M4, and for a user's density.
+        Expected for a measured normal or t observation, as in FOCE (with M4 that of a normal one given that it is
+        positive); for one between limits without second derivatives of the standardised limits, as Gauss and Newton
+        would: -log P is convex in those, in m and log s it is not, and a subject with little else would have no
+        curvature at all. Observed for a user's density.
         """
-        residual, zero = self.residual, jnp.zeros_like(m)
-        truncated = residual.below is not None and residual.below.method == "M4"
-        by_location, by_scale = residual.noise.information
+        noise, inverse = self.residual.noise, jnp.exp(-log_s)
+        if isinstance(self.residual.scale, UserDensity):
+            return self._observed(m, log_s, observed, p)
+        by_location, both, by_scale = noise.information(m * inverse if self.truncated else None)
         expected = (
-            jnp.where(observed.scored, by_location * jnp.exp(-2 * log_s), 0.0),
-            zero,
+            jnp.where(observed.scored, by_location * inverse**2, 0.0),
+            jnp.where(observed.scored, both * inverse, 0.0),
             jnp.where(observed.scored, by_scale, 0.0),
         )
-        if not (self.censored or truncated or isinstance(residual.scale, UserDensity)):
+        if not self.censored:
             return expected
-        if truncated or isinstance(residual.scale, UserDensity):
-            return self._observed(m, log_s, observed, p)
         between = self._of_limits(m, log_s, observed, p)
         pick = [jnp.where(observed.measured, one, other) for one, other in zip(expected, between, strict=True)]
         return pick[0], pick[1], pick[2]
@@ -137,15 +142,23 @@ class Endpoint:
         self, m: Grid, log_s: Grid, observed: Observations, p: Mapping[str, Array]
     ) -> tuple[Grid, Grid, Grid]:
         low, high, no_low, no_high = self._limits(observed.low, observed.high, m, log_s, p)
-        one, zero = jnp.ones_like(m), jnp.zeros_like(m)
+        one, zero, noise = jnp.ones_like(m), jnp.zeros_like(m), self.residual.noise
+
+        def loss(low: Grid, high: Grid) -> Array:
+            found = -log_between(noise, low, high, no_low, no_high)
+            if self.truncated:
+                above = log_between(noise, low, low, no_low, jnp.ones_like(no_high))
+                found = found + jnp.where(observed.low == 0.0, above, 0.0)
+            return found.sum()
 
         def gradient(low: Grid, high: Grid) -> tuple[Grid, Grid]:
-            loss = lambda a, b: -log_between(self.residual.noise, a, b, no_low, no_high).sum()  # noqa: E731
             return jax.grad(loss, argnums=(0, 1))(low, high)
 
         ll, lh = jax.jvp(gradient, (low, high), (one, zero))[1]
         hh = jax.jvp(gradient, (low, high), (zero, one))[1][1]
         ll, hh = jnp.maximum(ll, 0.0), jnp.maximum(hh, 0.0)  # a hundred thousand SDs out rounding makes them negative
+        if self.truncated or not isinstance(noise, Gaussian):
+            lh = _bounded(lh, ll * hh)
         # d(limit)/dm = -1/s and d(limit)/d(log s) = -limit.
         inverse, counts = jnp.exp(-log_s), observed.scored
         found = (
@@ -181,3 +194,11 @@ class Endpoint:
         moved_low, moved_high = self._moved(low, ~no_low, p), self._moved(high, ~no_high, p)
         inverse = jnp.exp(-log_s)
         return (moved_low - m) * inverse, (moved_high - m) * inverse, no_low, no_high
+
+
+def _bounded(mixed: Grid, product: Grid) -> Grid:
+    """The mixed second derivative where two others have this product: not more than what a minimum has. -log P of a
+    t-distribution is not convex, nor is one given that the observation is positive."""
+    some = product > 0
+    most = jnp.where(some, jnp.sqrt(jnp.where(some, product, 1.0)), 0.0)
+    return jnp.clip(mixed, -most, most)

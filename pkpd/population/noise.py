@@ -18,10 +18,15 @@ from pkpd.population.transform import Number
 class Gaussian:
     """e ~ N(0, 1)."""
 
-    @property
-    def information(self) -> tuple[float, float]:
-        """Expected information on (m/s, log s): what FOCE puts in place of the second derivative."""
-        return 1.0, 2.0
+    def information(self, above: Array | None) -> tuple[Array | float, Array | float, Array | float]:
+        """Expected information on (m/s, m/s), (m/s, log s), (log s, log s): what FOCE puts in place of second
+        derivatives. `above` = m/s: that of e given e > -m/s, the covariance of e and e^2 there."""
+        if above is None:
+            return 1.0, 0.0, 2.0
+        rate = jnp.exp(self.log_density(above) - log_ndtr(above))
+        square = 1.0 - above * rate
+        fourth = 3.0 * square - above**3 * rate
+        return square - rate**2, rate * (1.0 + above**2 + above * rate), fourth - square**2
 
     def log_density(self, e: Array) -> Array:
         """log phi(e) = -e^2/2 - log(2 pi)/2."""
@@ -42,11 +47,11 @@ class StudentT:
         if not self.degrees > 0:
             raise InputError(f"a t-distribution has more than 0 degrees of freedom, not {self.degrees:g}")
 
-    @property
-    def information(self) -> tuple[float, float]:
-        """(v + 1)/(v + 3) and 2 v/(v + 3). Lange, Little and Taylor 1989, doi:10.1080/01621459.1989.10478852."""
+    def information(self, above: Array | None) -> tuple[Number, Number, Number]:
+        """(v + 1)/(v + 3), 0 and 2 v/(v + 3), also where e is known to be above something. Lange, Little and Taylor
+        1989, doi:10.1080/01621459.1989.10478852."""
         v = self.degrees
-        return (v + 1) / (v + 3), 2 * v / (v + 3)
+        return (v + 1) / (v + 3), 0.0, 2 * v / (v + 3)
 
     def log_density(self, e: Array) -> Array:
         """log of Gamma((v+1)/2) / (Gamma(v/2) sqrt(v pi)) (1 + e^2/v)^(-(v+1)/2)."""

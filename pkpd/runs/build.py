@@ -173,6 +173,11 @@ def _parameter(name: str, said: ModelParameter, known: Mapping[str, Prior]) -> E
         scale = initial_estimate(initial).transform
     low, high = 0.0 if said.lower is None else said.lower, 1.0 if said.upper is None else said.upper
     if kind == "logitnormal":
+        if not low < initial < high:
+            raise InputError(
+                f"the initial estimate {initial:g} of a logitnormal parameter is not between lower = {low:g} and "
+                f"upper = {high:g} (0 and 1 unless said)"
+            )
         number = number.model_copy(update={"lower": low, "upper": high})
     typical: Expression = _theta(number, scale)
     for i, one in enumerate(said.covariates):
@@ -213,6 +218,8 @@ def _effect(parameter: str, place: int, said: CovariateEffect) -> Expression:
 
 def _slope(name: str, said: Value) -> Expression | float:
     """A constant where it is fixed, else a theta with a name."""
+    if said.fixed and (idle := sorted(said.model_fields_set - {"initial", "fixed"})):
+        raise InputError(f"{name} = {said.initial:g} is fixed: leave out {', '.join(idle)}")
     return said.initial if said.fixed else _theta(said.model_copy(update={"name": said.name or name}), "identity")
 
 

@@ -230,11 +230,11 @@ def changing_data(tmp_path, changes: int) -> Dataset:  # type: ignore[no-untyped
 def test_covariates_are_carried_as_they_are_declared(tmp_path) -> None:  # type: ignore[no-untyped-def]
     changing_data(tmp_path, 3)
     table = pd.read_csv(tmp_path / "changing.csv")
-    table["V"] = table["W"]
+    table["V"], table["OCC"] = table["W"], 1 + (table["TIME"] > 6)
     table.to_csv(tmp_path / "changing.csv", index=False)
 
     def joined(*covariates: str, **rules: str) -> Connection:
-        effect = LogNormal(3.0, cv=0.3)
+        effect = LogNormal(3.0, cv=0.3, occasion_cv=None if covariates else 0.1)
         for name in covariates:
             effect = effect * Covariate(name)
         declared = {name: {"carry": rule} for name, rule in rules.items()}
@@ -245,6 +245,9 @@ def test_covariates_are_carried_as_they_are_declared(tmp_path) -> None:  # type:
 
     assert joined("W", W="locf", V="nocb").prepared.carry == "locf"  # what nobody uses has no say
     assert joined("V", W="locf", V="nocb").prepared.carry == "nocb"
+    # Where none is used occasions go as all of them would: a covariate more in the model does not move them.
+    assert joined(W="locf", V="locf").prepared.carry == "locf"
+    assert joined(W="locf", V="nocb").prepared.carry == "nocb"
     with pytest.raises(InputError, match="by one rule, and these by several: W by locf, V by nocb; declare the same"):
         joined("W", "V", W="locf", V="nocb")
 

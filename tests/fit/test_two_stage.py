@@ -42,12 +42,16 @@ def bateman(ka: float, cl: float, v: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def oral() -> TwoStage:
+    return analysed(concentrations())
+
+
+def analysed(value: np.ndarray) -> TwoStage:
     time = jnp.asarray(np.repeat(TIMES[:, None], SUBJECTS, axis=1))
     population = Population(
         {name: LogNormal(float(start), cv=0.4) for name, start in zip(SYMBOLS, START, strict=True)},
         {"conc": exponential(0.1)},
     )
-    table = plain_table(concentrations())
+    table = plain_table(value)
     predict = one_compartment_oral(time, jnp.full(SUBJECTS, 100.0))
     return two_stage(population, problem(population, table, predict), table)
 
@@ -98,6 +102,11 @@ def test_a_subject_without_information_is_named_and_counts_for_nothing(oral: Two
     for found in (oral.parameters, oral.etas, oral.se):
         for values in found.values():
             assert np.flatnonzero(np.isnan(values)).tolist() == [SPARSE, EMPTY]
+    value = concentrations()
+    value[:, SPARSE] = np.nan
+    without = analysed(value)
+    assert oral.residual == pytest.approx(without.residual, rel=1e-6)
+    assert oral.typical == pytest.approx(without.typical, rel=1e-6)
 
 
 def test_a_fit_may_start_from_it(oral: TwoStage) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.special import ndtr
 
 import pkpd.engine  # noqa: F401  64 bits
 from pkpd.population.expression import Theta
@@ -174,17 +176,44 @@ def test_modifiers_join_in_any_order() -> None:
 
 
 @pytest.mark.C6
-@pytest.mark.parametrize("limits", [(-np.inf, 0.05), (0.05, np.inf), (0.02, 0.3)])
-def test_what_lies_between_limits_bends_upwards_only(limits: tuple[float, float]) -> None:
-    """Else a subject whose every sample is below the limit has no curvature, and no objective."""
-    low, high = (np.full((1, 1), end) for end in limits)
-    no = np.zeros((1, 1), bool)
-    seen = Observations(jnp.ones((1, 1)), jnp.asarray(low), jnp.asarray(high), jnp.asarray(no), jnp.asarray(~no))
-    endpoint = Endpoint(Combined(0.05, 0.2) & BelowLimit("M3"), censored=True)
-    for m in np.geomspace(1e-3, 1e3, 25):
-        for s in np.geomspace(1e-3, 1e2, 25):
-            mm, ms, ss = (
-                float(one[0, 0]) for one in endpoint.information(*jnp.full((2, 1, 1), m).at[1].set(np.log(s)), seen, {})
-            )
-            assert mm >= 0
-            assert mm * ss >= ms**2 * (1 - 1e-9) - 1e-300
+@pytest.mark.parametrize("error", [BelowLimit("M3"), BelowLimit("M4"), StudentT(2)], ids=["M3", "M4", "t"])
+@pytest.mark.parametrize("limits", [(-np.inf, 0.05), (0.05, np.inf), (0.02, 0.3), (0.0, 0.05)])
+def test_what_lies_between_limits_bends_upwards_only(limits: tuple[float, float], error: Any) -> None:
+    """Else a subject whose every sample is below the limit has no curvature, and no objective; and FO's, which is taken
+    anywhere, has no lower end."""
+    if error == BelowLimit("M4") and np.isinf(limits[0]):
+        return  # what is positive lies above 0
+    m, s = (one.reshape(-1, 1) for one in np.meshgrid(np.geomspace(1e-3, 1e3, 25), np.geomspace(1e-3, 1e2, 25)))
+    no = np.zeros(m.shape, bool)
+    low, high = (np.full(m.shape, end) for end in limits)
+    seen = Observations(*map(jnp.asarray, (np.ones(m.shape), low, high, no, ~no)))
+    endpoint = Endpoint(Combined(0.05, 0.2) & error, censored=True)
+    mm, ms, ss = map(np.asarray, endpoint.information(jnp.asarray(m), jnp.asarray(np.log(s)), seen, {}))
+    both = np.array([[mm * s**2, ms * s], [ms * s, ss]])[..., 0]
+    assert (np.linalg.eigvalsh(np.moveaxis(both, -1, 0))[:, 0] >= -1e-9 * np.abs(both).max(axis=(0, 1))).all()
+
+
+def test_information_is_that_without_truncation_where_nothing_is_truncated() -> None:
+    """FOCEI by M3 and by M4 is the same where observations are positive anyway."""
+    m, log_s = jnp.full((1, 1), 3.0), jnp.full((1, 1), np.log(0.2))
+    yes = jnp.ones((1, 1), bool)
+    seen = Observations(m + 0.3, m, m, yes, yes)
+    by = {
+        how: Endpoint(Additive(0.2) & BelowLimit(how), censored=False).information(m, log_s, seen, {})
+        for how in ("M3", "M4")
+    }
+    for one, other in zip(by["M3"], by["M4"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("above", [-2.0, 0.3, 1.7, 5.0])
+def test_information_of_what_is_positive_is_the_covariance_of_its_score(above: float) -> None:
+    """The score in (m/s, log s) is (e, e^2) but for constants; e is normal, and larger than -m/s."""
+    share = ndtr(above)
+
+    def mean(power: int) -> float:
+        value = quad(lambda e: e**power * np.exp(-0.5 * e**2) / np.sqrt(2 * np.pi), -above, 40.0, epsabs=1e-13)[0]
+        return value / share
+
+    expected = (mean(2) - mean(1) ** 2, mean(3) - mean(1) * mean(2), mean(4) - mean(2) ** 2)
+    assert [float(one) for one in Gaussian().information(jnp.asarray(above))] == pytest.approx(expected, abs=1e-9)

@@ -125,6 +125,13 @@ def test_sites_are_named_by_their_column(tmp_path: Path) -> None:
         ("cv = 0.3", "", r"parameters.cl: variability = 'lognormal' without sd"),
         ("cv = 0.3", "cv = -0.3", r"parameters.cl: a spread of -0.3"),
         ("cv = 0.3", "cv = 30", r"parameters.cl: a cv is no percentage: for 30 % write 0.3"),
+        ("cv = 0.3", 'cv = { initial = 0.3, transform = "log" }', r"parameters.cl: a spread has no transform"),
+        ("exponent = 0.75", "exponent = { initial = 1, fixed = true, lower = 2 }", r"is fixed: leave out lower"),
+        (
+            'initial = 3.0\nvariability = "lognormal"\ncv = 0.3',
+            'initial = 3.0\nvariability = "logitnormal"\nsd = 0.3',
+            r"parameters.cl: the initial estimate 3 of a logitnormal parameter is not between lower = 0 and upper = 1",
+        ),
         ("correlation = 0.2", "correlation = [0.2]", r"omega.0.correlation: one number for all pairs, or the rows"),
         ("correlation = 0.2", "correlation = [['x']]", r"omega.0.correlation: one number for all pairs, or the rows"),
         ("correlation = 0.2", "correlation = [[0.1, 0.2]]", r"omega: .* of 2 have 1 correlations, those given 2"),
