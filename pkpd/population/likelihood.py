@@ -107,7 +107,7 @@ class Endpoint:
         by_location, both, by_scale = noise.information(m * inverse if self.truncated else None)
         expected = (
             jnp.where(observed.scored, by_location * inverse**2, 0.0),
-            jnp.where(observed.scored, both * inverse, 0.0),
+            jnp.where(observed.scored, both * inverse, 0.0) if self.truncated else jnp.zeros_like(m),
             jnp.where(observed.scored, by_scale, 0.0),
         )
         if not self.censored:
