@@ -13,6 +13,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from pkpd.errors import InputError
+from pkpd.fit import kinks
 from pkpd.fit.ahead import prepare
 from pkpd.fit.audit import Audit, audit
 from pkpd.fit.checkpoint import Checkpoint, fingerprint
@@ -20,6 +21,7 @@ from pkpd.fit.clock import Clock
 from pkpd.fit.covariance import Uncertainty, uncertainty
 from pkpd.fit.estimator import Estimator, Progress, Verdict, run
 from pkpd.fit.impossible import refuse_impossible
+from pkpd.fit.individual import Individual, spread
 from pkpd.fit.inference_data import asymptotic_draws
 from pkpd.fit.objective import CONVENTION, Approximation
 from pkpd.fit.problem import Problem, Table
@@ -219,7 +221,7 @@ def _kinks(scalar: Scalar) -> str:
         return ""
     return (
         f" (random effects of {', '.join(moved)} move arrivals or ends of infusions onto samples, where a likelihood "
-        "has kinks; one that two parameters make together is not seen: let fewer of them vary, or take fo)"
+        "has kinks, of which not all are seen (docs/fit.md): let fewer parameters vary, or take fo)"
     )
 
 
@@ -258,6 +260,10 @@ def _result(scalar: Scalar, table: Table, best: Start, ended: tuple[Start, ...],
         who = ", ".join(str(table.subjects[i]) for i in best.failed[:10])
         who += f" and {len(best.failed) - 10} more" if len(best.failed) > 10 else ""
         reasons.append(f"the objective cannot be computed for {len(best.failed)} subjects: {who}{_kinks(scalar)}")
+    if scalar.approximation.method != "fo":
+        individual = Individual(population, interaction=True)
+        if said := kinks.unheeded(individual, population.packing.values(spread(jnp.asarray(x), problem)), problem):
+            reasons.append(said)
     agreeing = sum(one.verdict.converged and one.value <= best.value + _AGREE for one in ended)
     lower = [k for k, one in enumerate(ended, start=1) if one.value < best.value - _AGREE]
     if lower:

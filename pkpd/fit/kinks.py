@@ -32,14 +32,18 @@ _BESIDE = 1e-8
 _ANYWHERE = 1e3
 """Of log psi: no edge."""
 
-_NOTHING = 50.0
-"""By so much more of F than in the best slab a slab does not count."""
+_NOTHING = 20.0
+"""By so much more of F than in the best slab a slab does not count: 2e-9 of the weight. What fails there then spoils
+nothing."""
 
 _TOUCHING = 0.01 * _BESIDE
 """So near an edge, in log psi, is on it."""
 
 _TOWARDS = 8
-"""Steps of Newton's method into a slab, of which one is enough wherever log psi is linear in z."""
+"""Steps of Newton's method into a slab, of which one is enough wherever psi or log psi is linear in z."""
+
+_LIKELY = 2.0
+"""SDs about the typical log psi within which kinks should be heeded."""
 
 _T = TypeVar("_T")
 
@@ -81,6 +85,23 @@ def parts(individual: Individual, values: Values, problem: Problem) -> int:
     if timing(individual, values, problem) is None:
         return 1
     return min(MOST, problem.apart.shape[0]) + 1
+
+
+def unheeded(individual: Individual, values: Values, problem: Problem) -> str:
+    """In words, where random effects make kinks that are not heeded, or not all of those that are likely."""
+    names = [name for name in problem.timing if name in individual.population.varying]
+    if not names:
+        return ""
+    who = f"random effects of {', '.join(names)} move arrivals or ends of infusions past samples"
+    if timing(individual, values, problem) is None or len(problem.timing) > 1:
+        return f"{who}; kinks made by two parameters, occasions or sites are not heeded: the objective may jump"
+    surface, zero = Surface(individual, values, problem), jnp.zeros((individual.effects(problem), problem.subjects))
+    sd = jnp.sqrt((surface.normal(zero) ** 2).sum(axis=0))
+    likely = jnp.abs(jnp.log(problem.apart) - surface.at(zero)[None]) < _LIKELY * sd[None]
+    many = int((likely.sum(axis=0) > MOST).sum())
+    if not many:
+        return ""
+    return f"{who}; in {many} subjects more than {MOST} kinks are likely, and {MOST} heeded: the objective may jump"
 
 
 def beside(tree: _T, count: int) -> _T:
@@ -146,10 +167,16 @@ class Surface(NamedTuple):
     def moved(self, z: Z, slab: Slab, inset: PerSubject | float = 0.0) -> Z:
         """z, moved along the normal to where it lies in its slab, by so much from the edges."""
 
+        def off(s: PerSubject) -> PerSubject:
+            return jnp.clip(s, slab.low + inset, slab.high - inset) - s
+
         def nearer(_: Array, z: Z) -> Z:
             a, s = self.normal(z), self.at(z)
-            off = jnp.clip(s, slab.low + inset, slab.high - inset) - s
-            return z + a * (off / (a**2).sum(axis=0))[None]
+            along = a / (a**2).sum(axis=0)[None]
+            # As if log psi were linear in z, or psi itself: a normal one is less than 0 where the former would lead.
+            first, other = z + along * off(s)[None], z + along * jnp.expm1(off(s))[None]
+            closer = jnp.abs(off(self.at(first))) <= jnp.abs(off(self.at(other)))
+            return jnp.where(closer[None], first, other)
 
         return jax.lax.fori_loop(0, _TOWARDS, nearer, z)
 

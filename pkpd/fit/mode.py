@@ -130,8 +130,7 @@ def modes(
     zero, none = jnp.zeros((n, subjects)), jnp.zeros((n, n, subjects))
     unit = none + jnp.eye(n)[:, :, None]
     start = zero if slab is None else surface.start(slab)
-    running = yes if slab is None else surface.within(start, slab)
-    search = Search(start, nothing + jnp.inf, zero, unit, none, nothing, ~yes, running, jnp.asarray(0))
+    search = Search(start, nothing + jnp.inf, zero, unit, none, nothing, ~yes, yes, jnp.asarray(0))
     search = jax.lax.while_loop(lambda s: s.running.any() & (s.steps < STEPS), advance, search)
     found = jnp.isfinite(search.value) & ~search.running
     return Modes(search.z, search.value, found, jnp.full(subjects, search.steps), slab)

@@ -1,8 +1,10 @@
 """Random effects of durations and lags: modes on the kinks that samples make."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,17 +13,19 @@ from scipy.stats import norm
 
 from pkpd.dataset import read_dataset
 from pkpd.errors import InputError
+from pkpd.fit import kinks
 from pkpd.fit.connection import Connection, connected
 from pkpd.fit.fit import fit
 from pkpd.fit.importance import importance
 from pkpd.fit.impossible import refuse_impossible
-from pkpd.fit.objective import Approximation
+from pkpd.fit.individual import Individual, spread
+from pkpd.fit.objective import Approximation, searched
 from pkpd.fit.scalar import Scalar
 from pkpd.models.absorption import first_order
 from pkpd.models.model import OUT, LinearBlock, Model, Parameter, Readout, Route, State
 from pkpd.models.pk import pk
 from pkpd.population.expression import Theta
-from pkpd.population.individual import LogitNormal, LogNormal, Random
+from pkpd.population.individual import LogitNormal, LogNormal, Normal, Random
 from pkpd.population.omega import Block
 from pkpd.population.population import Population
 from pkpd.population.residual import BelowLimit, Combined, Proportional, Residual, exponential
@@ -133,9 +137,15 @@ def lagged(hours: NDArray, lag: float) -> NDArray:
     return 100.0 * 1.2 / 35.0 / (1.2 - k) * (np.exp(-k * t) - np.exp(-1.2 * t))
 
 
-def log_joint(z: float, y: NDArray, error: tuple[float, float], lloq: float = -np.inf) -> float:
+def usual(z: float) -> float:
+    return 0.8 * np.exp(0.4 * z)
+
+
+def log_joint(
+    z: float, y: NDArray, error: tuple[float, float], lloq: float = -np.inf, lag: Callable[[float], float] = usual
+) -> float:
     """log p(y, z) without n log(2 pi)/2, by hand; -inf where a sample was measured before anything arrived."""
-    f = lagged(SAMPLED, 0.8 * np.exp(0.4 * z))
+    f = lagged(SAMPLED, lag(z))
     sd, below = np.hypot(error[0], error[1] * f), np.isnan(y)
     if not (sd[~below] > 0).all():
         return -np.inf
@@ -144,14 +154,19 @@ def log_joint(z: float, y: NDArray, error: tuple[float, float], lloq: float = -n
     return float(-0.5 * (e**2).sum() - np.log(sd[~below]).sum() + beyond - 0.5 * z**2)
 
 
-def exact(y: NDArray, error: tuple[float, float], lloq: float = -np.inf) -> float:
-    """-2 log L of one subject by quadrature between the kinks."""
+def exact(
+    y: NDArray,
+    error: tuple[float, float],
+    lloq: float = -np.inf,
+    lag: Callable[[float], float] = usual,
+    edges: NDArray = np.log(SAMPLED / 0.8) / 0.4,  # noqa: B008 a constant
+) -> float:
+    """-2 log L of one subject by quadrature between the kinks, which are at these z."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
-    edges = np.concatenate([[-5.0], np.log(SAMPLED / 0.8) / 0.4, [5.0]])
     parts = []
-    for low, high in itertools.pairwise(edges):
+    for low, high in itertools.pairwise(np.concatenate([[-5.0], edges, [5.0]])):
         points, width = 0.5 * (low + high) + 0.5 * (high - low) * nodes, 0.5 * (high - low)
-        parts += [log_joint(z, y, error, lloq) + np.log(width * w) for z, w in zip(points, weights, strict=True)]
+        parts += [log_joint(z, y, error, lloq, lag) + np.log(width * w) for z, w in zip(points, weights, strict=True)]
     return float(-2.0 * (np.logaddexp.reduce(parts) - 0.5 * np.log(2 * np.pi)))
 
 
@@ -190,6 +205,79 @@ def test_foce_cannot_do_without_the_error_of_the_typical_prediction(tmp_path: Pa
     population, joined, _ = lags(tmp_path, error=Proportional(0.15) & BelowLimit("M3"), lloq=0.15)
     with pytest.raises(InputError, match=r"so is the error's SD, .* in row 5 \(subject 1\)"):
         refuse_impossible(population, Approximation("foce"), joined.problem, joined.table)
+
+
+def test_a_normal_lag_reaches_slabs_near_zero(tmp_path: Path) -> None:
+    """A step that takes log psi for linear in z would lead to negative lags, and the slab be lost."""
+    population, joined, values = lags(tmp_path, tlag=Normal(2.2, sd=1.0), error=Combined(0.05, 0.05))
+    found = Scalar(population, Approximation("focei"), joined.problem).evaluation(population.packing.start())
+    assert not found.failed.any()
+    for value, y in zip(found.value, values, strict=True):
+        assert value == pytest.approx(exact(y, (0.05, 0.05), lag=lambda z: 2.2 + z, edges=SAMPLED - 2.2), abs=0.3)
+
+
+def test_a_slab_that_weighs_nothing_spoils_nothing(tmp_path: Path) -> None:
+    """SIMULATED steady state: beyond the last sample a search goes past the dosing interval, where there is no lag."""
+    rng, lines = np.random.default_rng(11), ["ID,TIME,AMT,DV,EVID,II,SS"]
+    hours, k, ka = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0]), 0.1, 1.2
+    for subject in range(1, 9):
+        t = (hours - 0.6 * np.exp(0.4 * rng.standard_normal())) % 12.0
+        parts = (np.exp(-one * t) / (1 - np.exp(-12.0 * one)) for one in (k, ka))
+        f = 100.0 * ka / 35.0 / (ka - k) * (next(parts) - next(parts))
+        y = f * (1 + 0.1 * rng.standard_normal(len(hours))) + 0.1 * rng.standard_normal(len(hours))
+        lines.append(f"{subject},0,100,.,1,12,1")
+        lines += [f"{subject},{t},.,{dv},0,0,0" for t, dv in zip(hours, y, strict=True)]
+    path = tmp_path / "steady.csv"
+    path.write_text("\n".join(lines) + "\n")
+    fixed = {name: Theta(value, fixed=True) for name, value in {"ka": 1.2, "cl": 3.5, "v": 35.0}.items()}
+    population = Population(fixed | {"tlag": LogNormal(0.6, sd=0.4)}, {"conc": Combined(0.1, 0.1)})
+    data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+    joined, x = connected(population, pk(first_order(lag=True)), data), population.packing.start()
+    scalar, place = Scalar(population, Approximation("focei"), joined.problem), population.packing.names.index("tlag")
+    for shift in np.linspace(-0.3, 0.3, 25):
+        assert np.isfinite(scalar.value(x + shift * np.eye(len(x))[place])[0])
+    found = scalar.evaluation(x)
+    sampled = importance(population, x, found, joined.problem, draws=3000)
+    assert found.value.sum() == pytest.approx(sampled.value, abs=1.5)
+
+
+def test_a_search_does_not_end_beyond_its_slab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond an edge F may be lower. One step into the slab is too few where log psi is not linear."""
+    monkeypatch.setattr(kinks, "_TOWARDS", 1)
+    jax.clear_caches()
+    population, joined, _ = lags(tmp_path, tlag=LogitNormal(0.8, sd=0.8, lower=0.0, upper=1.2))
+    x = jnp.asarray(population.packing.start())
+    found = searched(x, population, Approximation("laplace"), joined.problem)
+    jax.clear_caches()
+    assert found.slab is not None
+    individual, count = Individual(population, interaction=True), found.slab.counts.shape[0]
+    values = population.packing.values(spread(x, joined.problem))
+    surface = kinks.Surface(individual, *kinks.beside((values, joined.problem), count))
+    inside = kinks.folded(surface.within(*kinks.unfolded((found.z, found.slab), count)), count)
+    assert np.asarray(inside)[np.asarray(found.slab.counts)].all()
+    assert int(found.slab.counts.sum()) > SUBJECTS
+
+
+def test_kinks_that_are_not_heeded_are_told(tmp_path: Path) -> None:
+    def said(tlag: Random) -> str:
+        population, joined, _ = lags(tmp_path, tlag=tlag)
+        values = population.packing.values(spread(jnp.asarray(population.packing.start()), joined.problem))
+        return kinks.unheeded(Individual(population, interaction=True), values, joined.problem)
+
+    assert said(LogNormal(0.8, sd=0.3)) == ""
+    assert "in 12 subjects more than 6 kinks are likely" in said(LogNormal(0.8, sd=1.0))
+
+    table(tmp_path, "duration")
+    parameters = {name: LogNormal(mean, sd=sd) for name, (mean, sd) in TYPICAL.items()}
+    parameters["d1"] = LogNormal(1.45, sd=0.3, occasion_sd=0.1)
+    path, text = tmp_path / "occasions.csv", (tmp_path / "duration.csv").read_text().splitlines()
+    path.write_text("\n".join([f"{text[0]},OCC", *(f"{line},{1 + (i % 12 > 6)}" for i, line in enumerate(text[1:]))]))
+    population = Population(parameters, {"conc": Combined(*ERROR)})
+    data = read_dataset(path, outputs=["conc"], units={"AMT": "mg", "conc": "mg/L"})
+    joined = connected(population, zero_order(), data)
+    known = population.packing.values(spread(jnp.asarray(population.packing.start()), joined.problem))
+    individual = Individual(population, interaction=True)
+    assert "are not heeded" in kinks.unheeded(individual, known, joined.problem)
 
 
 def test_a_slab_out_of_reach_is_not_searched(tmp_path: Path) -> None:
